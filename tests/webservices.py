@@ -7,10 +7,12 @@ that nobody here needs included; faults are HTTP 200 with `exception`, `errorcod
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from html import escape
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -25,6 +27,7 @@ from agent.model import Demand
 
 WS_TOKEN = "0123456789abcdef0123456789abcdef"
 Rows = Sequence[Sequence[Any]]
+_A_TAG = re.compile(r"<[^>]*>")
 Ask = Callable[[str], Rows]
 """SQL in, rows out; every number in it is written out."""
 
@@ -57,7 +60,8 @@ class Moods:
     """What a site does instead of answering. ``codes``: by function, or `*` for all; ``status``: an HTTP status.
 
     ``closed`` are courses that the service's user may not enter, ``hidden`` those that it is not told of, ``untracked``
-    those without completion tracking, ``strangers`` learners of groups that are not its own.
+    those without completion tracking, ``strangers`` learners of groups that are not its own; ``shy`` shows it nobody
+    but who teaches. ``edits`` is whether it may edit courses.
     """
 
     codes: dict[str, str] = field(default_factory=dict)
@@ -70,6 +74,8 @@ class Moods:
     body: bytes | None = None
     displays_word_counts: bool = False
     tags: bool = True
+    shy: bool = False
+    edits: bool = False
 
 
 class FakeMoodle:
@@ -152,9 +158,10 @@ def _courses(site: FakeMoodle, form: Mapping[str, str]) -> Any:
     return {
         "courses": [
             {
-                "id": number, "fullname": full, "displayname": full, "shortname": short, "categoryid": category,
-                "categoryname": "", "idnumber": idnumber, "startdate": starts, "visible": 1, "format": "topics",
+                "id": number, "fullname": _shown(full), "displayname": _shown(full), "shortname": _shown(short),
+                "categoryid": category, "categoryname": "", "startdate": starts, "visible": 1, "format": "topics",
                 "enablecompletion": int(number not in site.moods.untracked),
+                **({"idnumber": idnumber} if site.moods.edits else {}),
             }
             for number, short, idnumber, starts, category, full in rows
             if number not in site.moods.hidden
@@ -163,10 +170,36 @@ def _courses(site: FakeMoodle, form: Mapping[str, str]) -> Any:
     }  # fmt: skip
 
 
+def _shown(name: str) -> str:
+    """A name as it stands in a page: Moodle takes the tags out of it and writes the rest as HTML."""
+    return escape(_A_TAG.sub("", name), quote=False)
+
+
+def _users_courses(site: FakeMoodle, form: Mapping[str, str]) -> Any:
+    assert form["returnusercount"] == "0", "counting everybody of each course takes Moodle seconds"
+    rows = site.ask(
+        "SELECT DISTINCT c.id, c.shortname, c.idnumber FROM mdl_course c JOIN mdl_enrol e ON e.courseid = c.id "
+        f"JOIN mdl_user_enrolments ue ON ue.enrolid = e.id WHERE ue.userid = {int(form['userid'])}"
+    )
+    return [
+        {"id": number, "shortname": _shown(short), "fullname": "", "idnumber": idnumber, "visible": 1}
+        for number, short, idnumber in rows
+        if number not in site.moods.hidden
+    ]
+
+
 def _categories(site: FakeMoodle, _: Mapping[str, str]) -> Any:
     rows = site.ask("SELECT id, name, path, parent, depth FROM mdl_course_categories")
     return [
-        {"id": number, "name": name, "idnumber": "", "parent": parent, "depth": depth, "path": path, "visible": 1}
+        {
+            "id": number,
+            "name": _shown(name),
+            "idnumber": "",
+            "parent": parent,
+            "depth": depth,
+            "path": path,
+            "visible": 1,
+        }
         for number, name, path, parent, depth in rows
     ]
 
@@ -316,7 +349,7 @@ def _post(site: FakeMoodle, row: Sequence[Any]) -> dict[str, Any]:
             f"WHERE i.itemtype = 'forum_posts' AND i.itemid = {number} ORDER BY i.id"
         )
     )
-    tags = [{"id": one, "tagid": tag, "isstandard": False, "displayname": name, "flag": False, "urls": {}}
+    tags = [{"id": one, "tagid": tag, "isstandard": False, "displayname": escape(name), "flag": False, "urls": {}}
             for one, tag, name in named]  # fmt: skip
     return {
         "id": number, "subject": subject, "replysubject": f"Re: {subject}", "message": message, "messageformat": 1,
@@ -436,7 +469,12 @@ def _enrolled(site: FakeMoodle, form: Mapping[str, str]) -> Any:
         "ORDER BY ra.id"
     ):
         roles.setdefault(user, []).append({"roleid": role, "name": "", "shortname": short, "sortorder": 0})
-    return [{"id": user, "fullname": "", "roles": roles.get(user, [])} for (user,) in users]
+    shown = {user for user, held in roles.items() if any(one["shortname"] == "editingteacher" for one in held)}
+    return [
+        {"id": user, "fullname": "", "roles": roles.get(user, [])}
+        for (user,) in users
+        if user in shown or not site.moods.shy
+    ]
 
 
 def _listed(form: Mapping[str, str], name: str) -> str:
@@ -566,6 +604,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "core_user_get_users_by_field": _users,
     "mod_hsuforum_get_forum_discussion_posts": _open_posts,
     "core_enrol_get_enrolled_users": _enrolled,
+    "core_enrol_get_users_courses": _users_courses,
 }
 """What a Moodle 4.5 has of what is asked; the successor of one of them came with 5.0."""
 

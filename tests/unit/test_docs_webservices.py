@@ -22,7 +22,7 @@ def test_the_page_lists_every_function_that_is_asked_and_no_other() -> None:
 def test_the_page_lists_every_capability_that_is_needed_and_no_other() -> None:
     needed = {*CAPABILITIES, *(right for need in NEEDS for right in need.capabilities)}
     steps = PAGE.read_text(encoding="utf-8").partition("## 3.")[2].partition("## 4.")[0]
-    assert set(re.findall(r"`([a-z]+/[a-z:]+)`", steps)) == needed
+    assert set(re.findall(r"`([a-z]+/[a-z0-9:]+)`", steps)) == needed
 
 
 def test_the_sources_of_the_page_are_accepted_as_they_stand(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ USERS = "core_user_get_users_by_field"
 COURSE_STATUS = "core_completion_get_course_completion_status"
 GRADE_ITEMS = "gradereport_user_get_grade_items"
 ENROLLED = "core_enrol_get_enrolled_users"
+USERS_COURSES = "core_enrol_get_users_courses"
 RATINGS = (
     "mod_forum_get_forums_by_courses",
     "mod_forum_get_forum_discussions",
@@ -114,24 +115,14 @@ class Answers:
         """Since when a learner has completed a course."""
         return await self._act(
             ("completed", course, user),
-            lambda: self._ask(
-                COURSE_STATUS,
-                shapes.course_completed_of,
-                courseid=course,
-                userid=user,
-            ),
+            lambda: self._ask(COURSE_STATUS, shapes.course_completed_of, courseid=course, userid=user),
         )
 
     async def grades(self, course: int, user: int) -> dict[int, shapes.Graded] | None:
         """A learner's grades in a course, by grade item."""
         return await self._act(
             ("grades", course, user),
-            lambda: self._ask(
-                GRADE_ITEMS,
-                lambda answer: shapes.grades_of(answer, user),
-                courseid=course,
-                userid=user,
-            ),
+            lambda: self._ask(GRADE_ITEMS, lambda one: shapes.grades_of(one, user), courseid=course, userid=user),
         )
 
     async def attempts(self, quiz: int, user: int) -> dict[int, shapes.Attempt] | None:
@@ -228,6 +219,15 @@ class Answers:
         )
         return None if found is None else found.get(number)
 
+    async def id_number(self, course: int, learner: int) -> str | None:
+        """The idnumber of a course in which somebody is: of a course itself Moodle tells it to its editors alone."""
+        key = ("id numbers", course)
+        numbers = await self._structure(key, lambda: self._id_numbers(learner))
+        if not numbers or course not in numbers:
+            self._kept.pop(key, None)  # another may be in it
+            return None
+        return numbers[course]
+
     async def courses(self) -> dict[int, shapes.Course] | None:
         """Every course that the token's user sees."""
         return await self._act(("courses",), lambda: self._ask(COURSES, shapes.courses_of))
@@ -280,6 +280,9 @@ class Answers:
             sort="timemodified",
         )
         return found or ()
+
+    async def _id_numbers(self, learner: int) -> dict[int, str] | None:
+        return await self._ask(USERS_COURSES, shapes.id_numbers_of, userid=learner, returnusercount=False)
 
     async def _enrolled(self, course: int) -> dict[int, tuple[str, ...]] | None:
         found: dict[int, tuple[str, ...]] = {}

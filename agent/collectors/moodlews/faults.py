@@ -62,6 +62,7 @@ _WHOLE_FUNCTION = frozenset({"accessexception", "invalidfunction", "functionnotf
 
 LACKS_RIGHT = frozenset(
     {
+        "nopermission",
         "nopermissions",
         "requireloginerror",
         "errorcoursecontextnotvalid",
@@ -76,7 +77,7 @@ LACKS_RIGHT = frozenset(
 """Codes that refuse something to this user; other codes say that there is no such thing.
 
 A course that is closed to us is `errorcoursecontextnotvalid` where its people and its contents are asked for; a learner
-of another group is `notingroup` where grades are.
+of another group is `notingroup` where grades are; what somebody handed in is `nopermission`, without the s of others.
 """
 
 

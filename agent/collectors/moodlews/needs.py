@@ -10,6 +10,18 @@ SITE_INFO = "core_webservice_get_site_info"
 _EVERYWHERE = "webservice/rest:use"
 NAMES = "names"
 """What feeds the register of names at the catalogue; no fact of an act."""
+VIEWS = (
+    "mod/assign:view",
+    "mod/bigbluebuttonbn:view",
+    "mod/data:view",
+    "mod/feedback:view",
+    "mod/glossary:view",
+    "mod/h5pactivity:view",
+    "mod/lti:view",
+    "mod/quiz:view",
+    "mod/workshop:view",
+)
+"""What students may see and not everybody who logs in: activities that its user may not see are in no answer."""
 CAPABILITIES = (
     _EVERYWHERE,
     "moodle/course:view",
@@ -21,6 +33,7 @@ CAPABILITIES = (
     "moodle/course:viewparticipants",
     "moodle/user:viewdetails",
     "moodle/site:accessallgroups",
+    *VIEWS,
 )
 """What the role of the service's user allows at the site, whatever is asked."""
 
@@ -42,6 +55,7 @@ class Need:
     elsewhere: bool = False
 
 
+_PEOPLE = ("moodle/course:viewparticipants", "moodle/user:viewdetails", "moodle/site:accessallgroups")
 _PROGRESS = frozenset({"section_progress_pct", "course_progress_pct"})
 _LENGTHS = frozenset({"word_count", "char_count", "tags"})
 _SCORES = frozenset({"score_pct", "attempt", "late_by", "on_time"})
@@ -50,11 +64,17 @@ NEEDS: tuple[Need, ...] = (
     Need(function=SITE_INFO, always=True),
     Need(
         function="core_course_get_courses_by_field",
-        facts=frozenset({"course_shortname", "course_idnumber", "since_start", "course_categories"}),
+        facts=frozenset({"course_shortname", "since_start", "course_categories"}),
         always=True,
     ),
     Need(function="core_course_get_contents", facts=_PROGRESS | {"section", "module"}, kinds=("quiz.*",), always=True),
-    Need(function="core_enrol_get_enrolled_users", facts=frozenset({"staff", "roles", "by_staff"}), always=True),
+    Need(
+        function="core_enrol_get_enrolled_users",
+        facts=frozenset({"staff", "roles", "by_staff"}),
+        capabilities=_PEOPLE,
+        always=True,
+    ),
+    Need(function="core_enrol_get_users_courses", facts=frozenset({"course_idnumber"})),
     Need(function="core_course_get_categories", facts=frozenset({"course_categories"})),
     Need(
         function="core_completion_get_activities_completion_status",
@@ -129,7 +149,13 @@ NEEDS: tuple[Need, ...] = (
     Need(
         function="core_rating_get_item_ratings",
         kinds=("forum.rated",),
-        capabilities=("moodle/rating:view", "moodle/rating:viewany", "moodle/rating:viewall", "mod/forum:viewrating"),
+        capabilities=(
+            "moodle/rating:view",
+            "moodle/rating:viewany",
+            "moodle/rating:viewall",
+            "mod/forum:viewrating",
+            "mod/forum:viewanyrating",
+        ),
     ),
 )
 

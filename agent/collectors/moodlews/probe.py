@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from agent.collectors.moodlews import shapes
-from agent.collectors.moodlews.answers import enrolled_options
+from agent.collectors.moodlews.answers import (
+    CONTENTS,
+    COURSE_STATUS,
+    COURSES,
+    ENROLLED,
+    GRADE_ITEMS,
+    STATUSES,
+    enrolled_options,
+)
 from agent.collectors.moodlews.client import Parameter, WebService
 from agent.collectors.moodlews.faults import LACKS_RIGHT, NotToldError
 from agent.collectors.moodlews.needs import NAMES, SITE_INFO, Need, wanted
@@ -17,6 +25,11 @@ from agent.collectors.systems.moodle import SITE_COURSE
 from agent.errors import ConfigError
 
 T = TypeVar("T")
+COURSES_TRIED = 10
+"""Of so many courses the first that has a learner is what functions are tried on."""
+PEOPLE_TRIED = 50
+NOBODY = "no learner is told in any of the newest courses (right only where nobody is enrolled yet)"
+"""Instead of a code: who may not see people is told of the teachers whom a course shows, and refused nothing."""
 _WRITES = re.compile(r"_(?:create|update|delete|add|set|submit|save|import|upload|enrol|unenrol|assign|unassign|send)_")
 
 
@@ -60,14 +73,14 @@ async def probe(service: WebService, facts: Iterable[str], kinds: Iterable[str])
         for need in wanted(facts, kinds)
         if held.isdisjoint({need.function, need.instead}) and not need.elsewhere
     ]
-    seen = await _tried(service, "core_course_get_courses_by_field", shapes.courses_of)
-    courses = sorted((seen[0] or {}).keys() - {SITE_COURSE})
+    seen = await _tried(service, COURSES, shapes.courses_of)
+    courses = {number: course for number, course in (seen[0] or {}).items() if number != SITE_COURSE}
     missing = {lack.need.function for lack in lacking}
-    if courses:
-        for need in wanted(facts, kinds):
-            refused = "" if need.function in missing else await _refused(service, need, courses[-1])
-            if refused:
-                lacking.append(Lack(need=need, refused=refused))
+    sample = await _sample(service, courses)
+    for need in wanted(facts, kinds):
+        refused = "" if sample is None or need.function in missing else await _refused(service, need, sample)
+        if refused:
+            lacking.append(Lack(need=need, refused=refused))
     return SiteProbe(
         release=str(info.get("release", "unknown"))[:40],
         courses=len(courses),
@@ -76,38 +89,50 @@ async def probe(service: WebService, facts: Iterable[str], kinds: Iterable[str])
     )
 
 
-async def _refused(service: WebService, need: Need, course: int) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sample:
+    """A course to try functions on, and a learner in it; ``refused`` is why nobody is told."""
+
+    course: shapes.Course
+    learner: int | None
+    refused: str
+
+
+async def _sample(service: WebService, courses: Mapping[int, shapes.Course]) -> _Sample | None:
+    """Of the newest courses the first that has a learner, those with completion tracking before others."""
+    samples = []
+    options, staff = enrolled_options(0, PEOPLE_TRIED), service.options.staff_roles
+    for number in sorted(courses, key=lambda one: (courses[one].tracks, one), reverse=True)[:COURSES_TRIED]:
+        told, refused = await _tried(service, ENROLLED, shapes.enrolled_of, courseid=number, options=options)
+        learner = next((one for one, roles in (told or {}).items() if staff.isdisjoint(roles)), None)
+        samples.append(_Sample(course=courses[number], learner=learner, refused=refused))
+        if learner is not None or refused:
+            return samples[-1]
+    return samples[0] if samples else None
+
+
+async def _refused(service: WebService, need: Need, sample: _Sample) -> str:
     """Moodle's code where a function that can be tried on a course alone is refused; else empty."""
-    if need.function == "core_course_get_contents":
-        return (await _tried(service, need.function, lambda _: None, courseid=course))[1]
-    if need.function == _ENROLLED:
-        return (await _one_enrolled(service, course))[1]
-    if need.function in _OF_COURSES:
-        return (await _tried(service, need.function, lambda _: None, courseids=[course]))[1]
-    if need.function in _OF_LEARNERS:
-        enrolled, _ = await _one_enrolled(service, course)
-        learner = next(iter(enrolled or ()), None)
-        if learner is not None:
-            return (await _tried(service, need.function, lambda _: None, courseid=course, userid=learner))[1]
+    course, function = sample.course.id, need.function
+    if function == ENROLLED:
+        return sample.refused or ("" if sample.learner is not None else NOBODY)
+    if function == CONTENTS:
+        return (await _tried(service, function, lambda _: None, courseid=course))[1]
+    if function in _OF_COURSES:
+        return (await _tried(service, function, lambda _: None, courseids=[course]))[1]
+    if sample.learner is None or (function in _OF_COMPLETION and not sample.course.tracks):
+        return ""
+    if function in _OF_LEARNERS:
+        return (await _tried(service, function, lambda _: None, courseid=course, userid=sample.learner))[1]
     return ""
 
 
-async def _one_enrolled(service: WebService, course: int) -> tuple[dict[int, tuple[str, ...]] | None, str]:
-    options = enrolled_options(0, 1)
-    return await _tried(service, _ENROLLED, shapes.enrolled_of, courseid=course, options=options)
-
-
-_ENROLLED = "core_enrol_get_enrolled_users"
 _OF_COURSES = frozenset(
     {"mod_quiz_get_quizzes_by_courses", "mod_forum_get_forums_by_courses", "mod_assign_get_assignments"}
 )
-_OF_LEARNERS = frozenset(
-    {
-        "core_completion_get_activities_completion_status",
-        "core_completion_get_course_completion_status",
-        "gradereport_user_get_grade_items",
-    }
-)
+_OF_COMPLETION = frozenset({STATUSES, COURSE_STATUS})
+"""What there is nothing to tell of, and so refused, in a course without completion tracking."""
+_OF_LEARNERS = _OF_COMPLETION | {GRADE_ITEMS}
 
 
 async def _tried(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.collectors.moodlews.typed import integer as _int
+from agent.collectors.moodlews.typed import name as _name
 from agent.collectors.moodlews.typed import number as _number
 from agent.collectors.moodlews.typed import table as _table
 from agent.collectors.moodlews.typed import tables as _tables
@@ -108,11 +109,14 @@ class Rating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """A course by its names; ``starts`` 0 where it has no start, ``tracks`` whether anything can be completed in it."""
+    """A course by its names; ``starts`` 0 where it has no start, ``tracks`` whether anything can be completed in it.
+
+    ``id_number`` is empty where it has none, None where it is not told: to editors of the course alone it is.
+    """
 
     id: int
     short_name: str
-    id_number: str
+    id_number: str | None
     starts: int
     category: int
     tracks: bool
@@ -251,7 +255,7 @@ def _post(one: Mapping[str, Any]) -> Post:
         words=_whole(one.get("wordcount")),
         characters=_whole(one.get("charcount")),
         message=str(one.get("message") or ""),
-        tags=tuple(dict.fromkeys(_text(tag, "displayname").lower() for tag in _tables(one.get("tags")))),
+        tags=tuple(dict.fromkeys(_name(tag, "displayname").lower() for tag in _tables(one.get("tags")))),
     )
 
 
@@ -305,8 +309,8 @@ def courses_of(answer: object) -> dict[int, Course]:
     return {
         _int(one, "id"): Course(
             id=_int(one, "id"),
-            short_name=_text(one, "shortname"),
-            id_number=str(one.get("idnumber") or ""),
+            short_name=_name(one, "shortname"),
+            id_number=str(one["idnumber"] or "") if "idnumber" in one else None,
             starts=_whole(one.get("startdate")) or 0,
             category=_whole(one.get("categoryid")) or 0,
             tracks=_whole(one.get("enablecompletion")) != 0,
@@ -315,11 +319,16 @@ def courses_of(answer: object) -> dict[int, Course]:
     }
 
 
+def id_numbers_of(answer: object) -> dict[int, str]:
+    """`core_enrol_get_users_courses`: the idnumbers of a learner's courses, empty where there is none."""
+    return {_int(one, "id"): str(one.get("idnumber") or "") for one in _tables(answer)}
+
+
 def categories_of(answer: object) -> dict[int, tuple[str, tuple[int, ...]]]:
     """`core_course_get_categories`: name, and the way from the top to it."""
     return {
         _int(one, "id"): (
-            _text(one, "name"),
+            _name(one, "name"),
             tuple(number for part in _text(one, "path").split("/") if (number := whole_number(part)) is not None),
         )
         for one in _tables(answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -49,6 +50,11 @@ def whole(value: object) -> int | None:
 def number(value: object) -> int | float | None:
     """A number, or nothing."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else whole(value)
+
+
+def name(fields: Mapping[str, Any], key: str) -> str:
+    """A name that must be there, as it was typed in; Moodle writes most of them as they stand in a page."""
+    return html.unescape(text(fields, key))
 
 
 def text(fields: Mapping[str, Any], name: str) -> str:

@@ -10,6 +10,7 @@ from agent.collectors.inbox.collector import OWED_FROM
 from agent.collectors.systems.moodle import GRADED
 from tests.integration.webservices.campus import (
     COURSE,
+    FORUM,
     LEARNER,
     QUIZ,
     STRANGER,
@@ -90,6 +91,77 @@ async def test_of_an_attempt_that_looks_late_nothing_is_said(tmp_path: Path) -> 
         await at.post(submitted(1, timecreated=str(NOW - 300)), submitted(2))
         assert at.at.balances() == {MOODLE_LEARNER: 10}
         assert at.at.reasons() == ["condition on_time true (on_time unknown)"]
+
+
+async def test_names_with_signs_that_html_writes_otherwise_are_those_that_were_typed_in(tmp_path: Path) -> None:
+    rules = rule(
+        on="quiz.submitted",
+        more="audience = { courses = ['R&D 1'], categories = ['Health & \"Safety\"'] }\nonce_per = \"event\"",
+    ) + rule(on="forum.posted", name="tagged", award="1", more="conditions = { tags = 'q&a \"x\"' }")
+    async with hosted(tmp_path, rules) as at:
+        at.site.execute("UPDATE mdl_course SET shortname = 'R&D 1' WHERE id = ?", (COURSE,))
+        at.site.execute("UPDATE mdl_course_categories SET name = 'Health & \"Safety\"'")
+        attempt(at.site, 1, marks=3)
+        put(at.site, "forum_discussions", id=4, forum=7, course=COURSE, firstpost=41, userid=LEARNER)
+        put(at.site, "forum_posts", id=41, discussion=4, parent=0, userid=LEARNER, subject="s", message="<p>a</p>")
+        put(at.site, "tag", id=1, name='q&a "x"', rawname='Q&A "x"')
+        put(at.site, "tag_instance", id=1, tagid=1, itemtype="forum_posts", itemid=41)
+        begun = {"eventname": r"\mod_forum\event\discussion_created", "objecttable": "forum_discussions"}
+        await at.post(submitted(1), submitted(4, relateduserid="", contextinstanceid=str(FORUM), **begun))
+        assert at.at.balances() == {MOODLE_LEARNER: 11}
+
+
+@pytest.mark.parametrize("edits", [False, True])
+async def test_the_idnumber_of_a_course_is_known_though_moodle_tells_it_to_editors_alone(
+    tmp_path: Path, edits: bool
+) -> None:
+    rules = rule(on="quiz.submitted", more='audience = { courses = ["idnumber:HS-1"] }\nonce_per = "event"')
+    async with hosted(tmp_path, rules) as at:
+        at.web.moods.edits = edits
+        for number in (1, 2):
+            attempt(at.site, number, marks=3)
+        await at.post(submitted(1), submitted(2))
+        assert at.at.balances() == {MOODLE_LEARNER: 20}
+        asked = at.web.functions_asked().count("core_enrol_get_users_courses")
+        assert asked == (0 if edits else 1), "once for a course"
+
+
+async def test_who_is_not_in_a_course_leaves_its_idnumber_unknown_for_nobody_else(tmp_path: Path) -> None:
+    rules = rule(on="lesson.completed", more='audience = { courses = ["idnumber:HS-1"] }')
+    async with hosted(tmp_path, rules) as at:
+        done(at.site, learner=STRANGER)
+        done(at.site)
+        await at.post(completed(learner=STRANGER), completed())
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
+
+
+async def test_a_dash_between_words_is_no_word_as_moodle_counts(tmp_path: Path) -> None:
+    rules = rule(on="forum.posted", more="conditions = { word_count = 6 }")
+    async with hosted(tmp_path, rules) as at:
+        put(at.site, "forum_discussions", id=4, forum=7, course=COURSE, firstpost=41, userid=LEARNER)
+        text = "<p>short &amp; sweet — it is<br />new–</p>"
+        put(at.site, "forum_posts", id=41, discussion=4, parent=0, userid=LEARNER, subject="s", message=text)
+        begun = {"eventname": r"\mod_forum\event\discussion_created", "objecttable": "forum_discussions"}
+        await at.post(submitted(4, relateduserid="", contextinstanceid=str(FORUM), **begun))
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
+
+
+async def test_what_somebody_handed_in_and_may_not_be_seen_is_told_and_asked_again_once_it_may(tmp_path: Path) -> None:
+    rules = rule(on="assignment.submitted", more="conditions = { attempt = 1 }")
+    async with hosted(tmp_path, rules) as at:
+        put(at.site, "modules", id=9, name="assign")
+        put(at.site, "course_modules", id=109, course=COURSE, module=9, instance=3, section=11, deletioninprogress=0)
+        put(at.site, "assign", id=3, course=COURSE, name="A", duedate=0)
+        put(at.site, "assign_submission", id=5, assignment=3, userid=LEARNER, attemptnumber=0, status="submitted",
+            latest=1, groupid=0)  # fmt: skip
+        at.web.moods.codes["mod_assign_get_submission_status"] = "nopermission"
+        act = {"eventname": r"\mod_assign\event\assessable_submitted", "objecttable": "assign_submission"}
+        await at.post(submitted(5, relateduserid="", contextinstanceid="109", **act))
+        assert at.at.balances() == {}
+        at.web.moods.codes.clear()
+        at.clock.at += 7_200
+        await at.read()
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
 
 
 async def test_a_preview_earns_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from agent.cli.setup.looks.finding import Finding
 from agent.cli.setup.looks.webservices import web_findings
 from agent.config.settings import Settings, load_settings
 from agent.wiring import read_rules
-from tests.integration.webservices.campus import found
+from tests.integration.webservices.campus import COURSE, found
 from tests.rule_stories import rule
 from tests.sites import SqliteSite
 from tests.webservices import FUNCTIONS, WS_TOKEN, FakeMoodle, fake_moodle
@@ -68,6 +68,27 @@ async def test_a_function_that_is_missing_or_refused_names_the_rules_and_the_cur
     assert refused.found.startswith("core_completion_get_activities_completion_status: nopermissions; ")
     assert refused.found.endswith("the rules that this concerns: lesson")
     assert "report/progress:view" in refused.do
+
+
+async def test_a_newest_course_without_completion_or_learners_says_nothing_about_rights(tmp_path: Path) -> None:
+    async with configured(tmp_path) as (web, settings):
+        (tmp_path / "rules.toml").write_text(RULES + rule(on="course.completed", name="course"))
+        for number in (8, 9):
+            web.ask(f"INSERT INTO mdl_course (id, shortname, idnumber, startdate, category, fullname) "
+                    f"VALUES ({number}, 'C{number}', '', 0, 2, '')")  # fmt: skip
+        web.moods.untracked = {9}
+        (finding,) = await looked(settings)
+    assert (finding.level, finding.found.rpartition("; ")[2]) == ("ok", "its user sees 3 courses")
+    tried = {one.parameters.get("courseid") for one in web.asked if one.function.startswith("core_completion")}
+    assert tried == {str(COURSE)}, "the newest in which completion is tracked and somebody learns"
+
+
+async def test_a_user_who_is_shown_teachers_alone_is_told_though_moodle_refuses_it_nothing(tmp_path: Path) -> None:
+    async with configured(tmp_path) as (web, settings):
+        web.moods.shy = True
+        _, finding = await looked(settings)
+    assert finding.found.startswith("core_enrol_get_enrolled_users: no learner is told in any of the newest courses")
+    assert "moodle/user:viewdetails" in finding.do
 
 
 async def test_that_nobody_can_tell_who_is_staff_is_told(tmp_path: Path) -> None:
