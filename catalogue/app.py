@@ -36,6 +36,7 @@ from catalogue.redemption.door import SpendingDoor
 from catalogue.redemption.vault import Vault
 from catalogue.statement.door import StatementDoor
 from catalogue.store import Store, database_said
+from machine.listening.unfinished import Unfinished
 from wire import batch, enrolment, receipt, signing
 from wire.canonical import NUL, MalformedError
 from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation
@@ -85,6 +86,7 @@ class Door:
         self.request_s_max = request_s_max
         self.in_flight_max = in_flight_max
         self.counts = Counts() if counts is None else counts
+        self.unfinished = Unfinished()
 
     @property
     def key(self) -> Key:
@@ -94,6 +96,7 @@ class Door:
     def app(self) -> web.Application:
         """The web application."""
         app = web.Application(client_max_size=batch.BATCH_BYTES_MAX, middlewares=[_guard(self)])
+        app.on_shutdown.append(lambda _: self.unfinished.hang_up())
         app.router.add_get("/livez", self.livez)
         app.router.add_post("/v1/enrol", self.enrol)
         app.router.add_post("/v1/agents/key", self.rotate)
@@ -241,7 +244,7 @@ def _guard(door: Door) -> Middleware:
     async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
         route, began, status = _route(request), time.monotonic(), HTTPStatus.INTERNAL_SERVER_ERROR.value
         try:
-            with structlog.contextvars.bound_contextvars(route=route):
+            with structlog.contextvars.bound_contextvars(route=route), door.unfinished.one(request):
                 answer = await guarded(request, handler)
             status = answer.status
             return answer
@@ -262,6 +265,8 @@ def _guard(door: Door) -> Middleware:
                 request[PATIENCE] = Patience(limit, door.request_s_max)
                 return await handler(request)
         except _SAID as exc:
+            if isinstance(exc, ConnectionError) and request.transport is None:
+                return web.Response(status=GONE)  # of their connection, not of the database's: nobody reads this
             refused = _as_refusal(exc)
             log.warning("request_refused", status=refused.status, code=refused.code, why=refused.message)
             return _refusal(refused)

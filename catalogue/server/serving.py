@@ -48,7 +48,7 @@ WISHES_LOOK_S = 3600.0
 MONTHS_LOOK_S = 3600.0
 """How often a server looks whether the months to come have room, in seconds."""
 SHUTDOWN_S_MAX = 10.0
-"""How long requests that are under way may take to finish after SIGTERM, in seconds."""
+"""How long requests that came whole and are under way may take to finish after SIGTERM, in seconds."""
 
 log = structlog.get_logger()
 

@@ -12,13 +12,14 @@ from aiohttp import web
 from machine.listening.address import site_at
 from machine.listening.connection import Connection, Connections
 from machine.listening.handshake import Handshake
+from machine.listening.unfinished import Unfinished
 
 HEADER_BYTES_MAX = 8_190
 HEADERS_MAX = 64
 IDLE_S = 75.0
 """How long a connection may rest between two posts: longer than a proxy before us keeps it, which reuses it."""
 SHUTDOWN_S = 10.0
-"""How long a request that is under way at the end may take."""
+"""How long a request that came whole and is under way at the end may take."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
@@ -55,6 +56,7 @@ class Listener:
         self._tls = tls
         self._runner: web.ServerRunner | None = None
         self._handshakes: set[asyncio.Task[None]] = set()
+        self._unfinished = Unfinished()
         self.connections = Connections(exempt, {"Server": program})
         self.port = 0
         """Where it listens, once it does."""
@@ -77,7 +79,7 @@ class Listener:
             max_field_size=HEADER_BYTES_MAX,
             max_headers=HEADERS_MAX,
         )
-        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+        runner = _Runner(server, self._unfinished, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         host, port = self._listen
         try:
@@ -104,12 +106,25 @@ class Listener:
         if isinstance(connection, Connection):
             connection.begun()
         try:
-            answer = await self._handler(request)
+            with self._unfinished.one(request):
+                answer = await self._handler(request)
         finally:
             if isinstance(connection, Connection):
                 connection.ended()
         answer.headers.update(self.connections.server)
         return answer
+
+
+class _Runner(web.ServerRunner):
+    """aiohttp's, which waits at the end for nobody who does not finish their request."""
+
+    def __init__(self, server: web.Server, unfinished: Unfinished, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._unfinished = unfinished
+
+    async def shutdown(self) -> None:
+        """Nothing is listened to any more, and what is under way has its last moments."""
+        await self._unfinished.hang_up()
 
 
 class _Server(web.Server):

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from sqlalchemy import make_url, text
+from structlog.testing import capture_logs
 
 from agent.clock import SystemClock
 from agent.errors import ConfigError, TransientError
 from agent.outbox.client import Client, Place
 from catalogue.app import Door
+from catalogue.health.counts import Counts
 from catalogue.store import Store
 from tests.servers import Postgres, PostgresDatabase
 from tests.servers.authority import certified
@@ -27,14 +30,20 @@ from wire import keys
 
 @contextlib.asynccontextmanager
 async def a_door(
-    directory: Path, *, tls: ssl.SSLContext | None = None, request_s_max: float = 30.0, in_flight_max: int = 32
+    directory: Path,
+    *,
+    tls: ssl.SSLContext | None = None,
+    request_s_max: float = 30.0,
+    in_flight_max: int = 32,
+    shutdown_s: float = 0.2,
+    counts: Counts | None = None,
 ) -> AsyncIterator[str]:
     """The catalogue's application on a free port, with these limits."""
     store = await Store.open(make_url(f"sqlite:///{directory}/books.db"), check_schema=False)
     await store.upgrade()
     key = keys.create(directory / "catalogue.ed25519")
-    door = Door(store=store, key=key, request_s_max=request_s_max, in_flight_max=in_flight_max)
-    runner = web.AppRunner(door.app(), access_log=None, shutdown_timeout=0.2)
+    door = Door(store=store, key=key, request_s_max=request_s_max, in_flight_max=in_flight_max, counts=counts)
+    runner = web.AppRunner(door.app(), access_log=None, shutdown_timeout=shutdown_s)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
     try:
@@ -106,6 +115,42 @@ async def test_a_request_that_takes_too_long_is_given_up(tmp_path: Path) -> None
         async with session.post(f"{url}/v1/batches", data=never()) as response:
             assert response.status == 503
             assert (await response.json())["error"] == "slow"
+
+
+async def half_sent(url: str, counts: Counts) -> asyncio.StreamWriter:
+    """A connection on which the head of a batch and a part of its body arrived."""
+    at = urlsplit(url)
+    _, writer = await asyncio.open_connection(at.hostname, at.port)
+    writer.write(b"POST /v1/batches HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\nhalf")
+    await until(lambda: counts.in_flight == 1)
+    return writer
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Look again and again; whoever asks bounds it."""
+    while not true():  # noqa: ASYNC110 - what becomes so has nothing to wait for
+        await asyncio.sleep(0.01)
+
+
+async def test_at_the_end_nobody_waits_for_a_body_that_does_not_come(tmp_path: Path) -> None:
+    """An agent that was cut off while it delivered held the catalogue's restart up for ten seconds and more."""
+    counts = Counts()
+    async with asyncio.timeout(60), a_door(tmp_path, shutdown_s=600, request_s_max=600, counts=counts) as url:
+        writer = await half_sent(url, counts)
+    assert counts.in_flight == 0
+    writer.close()
+
+
+async def test_who_goes_away_while_sending_is_no_failure_of_the_database(tmp_path: Path) -> None:
+    """The log said that the database had failed, and the alert of failing requests counted it."""
+    counts = Counts()
+    with capture_logs() as logged:
+        async with asyncio.timeout(60), a_door(tmp_path, counts=counts) as url:
+            (await half_sent(url, counts)).close()
+            await until(lambda: counts.in_flight == 0)
+    (answered,) = [one for one in counts.families() if one.name == "rewards_catalogue_requests"]
+    assert [sample.labels["status"] for sample in answered.samples] == ["499"]
+    assert logged == []
 
 
 async def test_what_is_not_there_is_told_in_json(tmp_path: Path) -> None:

@@ -248,6 +248,36 @@ async def test_who_reads_no_answer_is_let_go(monkeypatch: pytest.MonkeyPatch) ->
     await listener.close()
 
 
+async def test_at_the_end_nobody_waits_for_a_body_that_does_not_come_and_what_came_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A post of which half was sent held the end up for all the time that those under way have."""
+    monkeypatch.setattr(listener, "SHUTDOWN_S", 600)
+    begun, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        begun.release()
+        await request.read()
+        await go_on.wait()
+        return web.Response(text="kept")
+
+    ours = Listener(handler, ("127.0.0.1", 0), program="test", setting="listen")
+    await ours.open()
+    whole, half = [await asyncio.open_connection("127.0.0.1", ours.port) for _ in range(2)]
+    for (_, writer), body in ((whole, b"{}"), (half, b"{")):
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" + body)
+        await asyncio.wait_for(begun.acquire(), 20)
+    ended = asyncio.create_task(ours.close())
+    with contextlib.suppress(ConnectionError):
+        assert await asyncio.wait_for(half[0].read(), 60) == b""
+    assert not ended.done(), "the whole one is under way"
+    go_on.set()
+    assert (await asyncio.wait_for(whole[0].readline(), 60)).startswith(b"HTTP/1.1 200")
+    await asyncio.wait_for(ended, 60)
+    for _, writer in (whole, half):
+        writer.close()
+
+
 async def test_requests_sent_without_waiting_are_answered_in_their_order(tmp_path: Path) -> None:
     async with open_door(tmp_path) as at, knocking(at) as (reader, writer):
         writer.write((HEAD + EMPTY) * 100 + b"GET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
