@@ -136,6 +136,8 @@ def test_an_agent_in_a_container_waits_for_no_catalogue_and_reaches_no_database_
         "postgres", "catalogue-init", "catalogue",
     }  # fmt: skip
     assert told["networks"]["books"]["internal"] is True
+    named = {name for one in services.values() for name in one.get("networks", ())}
+    assert named == told["networks"].keys(), "podman-compose refuses a network that is not declared"
     assert services["postgres"]["networks"] == ["books"]
 
 
