@@ -276,6 +276,8 @@ async def test_a_log_that_stands_elsewhere_is_found_and_the_edit_named(
     for options in (maria, postgres):
         hint = await told(replace(options, table_prefix="moo_"))
         assert hint == "there is mdl_logstore_standard_log: write table_prefix = 'mdl_'"
+        hint = await told(replace(options, log_table="moo_log"))
+        assert hint == "there is mdl_logstore_standard_log: write log_table = 'mdl_logstore_standard_log'"
     database = postgres_site.database
     database.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
     assert await told(postgres) == f'run `GRANT USAGE ON SCHEMA "public" TO "{READER}";`'

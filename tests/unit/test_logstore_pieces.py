@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -102,6 +103,14 @@ def test_a_log_that_may_not_be_read_names_both_cures() -> None:
     error = log_unreadable(Unreadable(table="log", denied=True, reason="denied"), OPTIONS, SCHEMA)
     assert "GRANT SELECT ON `campus`.`mdl_logstore_standard_log`" in error.hint
     assert "table_prefix = 'mdl_'" in error.hint
+
+
+@pytest.mark.parametrize("denied", [True, False])
+def test_a_log_whose_table_is_named_is_cured_by_its_name_and_not_by_the_prefix(denied: bool) -> None:
+    answer = Unreadable(table="log", denied=denied, reason="no such table")
+    error = log_unreadable(answer, replace(OPTIONS, log_table="moo_log"), SCHEMA)
+    assert "correct log_table = 'moo_log'" in error.hint
+    assert "table_prefix" not in error.hint
 
 
 def test_only_events_that_need_it_have_their_other_read() -> None:

@@ -158,25 +158,30 @@ def log_unreadable(
     account.
     """
     url, key = (options.url, "url") if options.log_url is None else (options.log_url, "log_url")
-    table, prefix = schema.full("log"), f"table_prefix = {options.table_prefix!r}"
+    table, written = schema.full("log"), f"table_prefix = {options.table_prefix!r}"
+    otherwise, named = "Moodle's tables begin otherwise", f"{written} (see $CFG->prefix in Moodle's config.php)"
+    if options.log_table is not None:
+        written = named = f"log_table = {options.log_table!r}"
+        otherwise = "the log's table is called otherwise"
     denied = answer.denied and urlsplit(url).scheme != "sqlite"
     what = f"the log table {table} may not be read by {_user(url)!r}"
     if not denied:
         what = f"there is no table {table} ({answer.reason})"
-    cure = _cure_by_place(there, table, url, key)
+    cure = _cure_by_place(there, table, url, key, by_name=options.log_table is not None)
     if not cure and denied:
-        cure = f"run `{grant_of(url, table, '', host)}`; or, if Moodle's tables begin otherwise, correct {prefix}"
+        cure = f"run `{grant_of(url, table, '', host)}`; or, if {otherwise}, correct {written}"
     return ConfigError(
         f"{options.place}: {what}",
-        hint=cure
-        or f"correct {prefix} (see $CFG->prefix in Moodle's config.php) or log_table; if this is not Moodle's database,"
-        f" correct the end of {key}",
+        hint=cure or f"correct {named}; if this is not the log's database, correct the end of {key}",
         fault="log-table-unreadable",
     )
 
 
-def _cure_by_place(there: Sequence[Place], table: str, url: str, key: str) -> str:
-    """What to edit or to run, where a table is seen that it may be; empty where none is."""
+def _cure_by_place(there: Sequence[Place], table: str, url: str, key: str, *, by_name: bool) -> str:
+    """What to edit or to run, where a table is seen that it may be; empty where none is.
+
+    ``by_name``: the configuration names the table itself, and not the prefix of all.
+    """
     here = {_namespace(url)} if _is_postgres(url) else {_database(url), ""}
     same = next((place for place in there if place.table == table), None)
     if same is not None and _is_postgres(url) and not same.entered:
@@ -189,7 +194,8 @@ def _cure_by_place(there: Sequence[Place], table: str, url: str, key: str) -> st
         return f"it stands in {', '.join(elsewhere)}: {cure}{more}"
     other = next((place for place in there if place.within in here and place.table != table), None)
     if same is None and other is not None:
-        return f"there is {other.table}: write table_prefix = {other.table.removesuffix(LOG_TABLE)!r}"
+        meant = ("log_table", other.table) if by_name else ("table_prefix", other.table.removesuffix(LOG_TABLE))
+        return f"there is {other.table}: write {meant[0]} = {meant[1]!r}"
     return ""
 
 
