@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json as json_text
 import os
@@ -60,20 +59,14 @@ def run_async(coro: Coroutine[Any, Any, Result]) -> Result:
     Where memory ran out the process ends at once, with 1: what is committed stands. A loop that broke leaves threads
     that wait for it, and they would keep a dead agent from being started again.
     """
+    from machine.reaching import names
+
     try:
-        return asyncio.run(_apart(coro))
+        return names.run(coro)
     except MemoryError:
         with contextlib.suppress(MemoryError):
             typer.echo("memory ran out; nothing is lost, start it again with more (MemoryMax= of the unit)", err=True)
         os._exit(1)
-
-
-async def _apart(coro: Coroutine[Any, Any, Result]) -> Result:
-    """Names are looked up where a silent resolver holds up nothing else."""
-    from machine.reaching import names
-
-    names.apart(asyncio.get_running_loop())
-    return await coro
 
 
 def console(*, err: bool = False) -> Console:

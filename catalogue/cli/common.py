@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import functools
 import getpass
@@ -19,6 +18,7 @@ import typer
 
 from machine import commands
 from machine.commands import Options, cure, stop_writing
+from machine.reaching import names
 from machine.sheets import Table
 from machine.words import on_screen
 
@@ -152,7 +152,7 @@ class Centre(Options):
             finally:
                 await store.close()
 
-        return asyncio.run(run())
+        return names.run(run())
 
     def look(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from catalogue.cli.common import Answer, Centre, act, now
 from machine import whole
+from machine.reaching import names
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def init(centre: Centre) -> None:
     _key(found)
     if found.database.get_backend_name() == "sqlite" and found.database.database:
         Path(found.database.database).touch(mode=0o600)
-    changed = asyncio.run(_upgrade(found))
+    changed = names.run(_upgrade(found))
     typer.echo(
         f"database {found.database.render_as_string(hide_password=True)}: {'made ready' if changed else 'is ready'}"
     )
@@ -58,7 +58,7 @@ def serve(centre: Centre) -> None:
         typer.echo(f"listening on {address}")
 
     try:
-        asyncio.run(server.serve(found, ready=ready, again=centre.read_again))
+        names.run(server.serve(found, ready=ready, again=centre.read_again))
     except MemoryError:
         # A loop that broke leaves threads that wait for it, and would keep a dead server from being started again.
         with contextlib.suppress(MemoryError):

@@ -34,7 +34,6 @@ from machine.interpreter import at_work
 from machine.listening.address import site_at
 from machine.listening.listener import CannotListenError
 from machine.notify import notify
-from machine.reaching import names
 from machine.status import Status
 from wire import keys
 
@@ -62,7 +61,6 @@ async def serve(config: Config, *, ready: Callable[[str], None], again: Callable
         ConfigError: the key or the schema is missing, or an address is not ours.
         UnavailableError: the database does not answer, or the port is taken.
     """
-    names.apart(asyncio.get_running_loop())
     load_key(config)
     key, safe = KeyFile(config.key_file), Vault.load(config.vouchers_file)
     async with contextlib.AsyncExitStack() as stack:

@@ -12,10 +12,12 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 ANSWER_S_MAX = 8.0
 """How long an answer is waited for: the machine's own resolver asks the second server after five."""
@@ -55,6 +57,23 @@ _HEARD = Heard()
 def apart(loop: asyncio.AbstractEventLoop, heard: Heard = _HEARD) -> None:
     """Let everybody on this loop look up names so."""
     loop.getaddrinfo = _Lookups(loop, heard).look_up  # type: ignore[method-assign]
+
+
+def runner() -> asyncio.Runner:
+    """Runs coroutines on a loop whose names are looked up so."""
+    return asyncio.Runner(loop_factory=_loop)
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """As `asyncio.run`, on such a loop."""
+    with runner() as one:
+        return one.run(work)
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    apart(loop)
+    return loop
 
 
 class _Lookups:

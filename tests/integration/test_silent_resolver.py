@@ -42,15 +42,14 @@ async def main():
 
 asyncio.run(main())
 """
-DOCTOR = """
-import socket, sys
+TYPED = """
+import importlib, socket, sys
 from machine.reaching import names
 hole = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 hole.bind(("127.0.0.53", 53))
 names.ANSWER_S_MAX = 1.0
-from agent.cli.app import main
-sys.argv = ["rewards-agent", "doctor", "--json", "--config", sys.argv[1]]
-main()
+program = importlib.import_module(sys.argv.pop(1))
+program.main()
 """
 
 
@@ -94,11 +93,20 @@ def test_doctor_names_the_resolver_that_does_not_answer(tmp_path: Path) -> None:
         '[[source]]\nname = "moodle"\nkind = "moodle-logstore"\nurl = "mysql://u@db.example.org/moodle"\n'
         'password_file = "db.password"\n[catalogue]\nurl = "https://catalogue.example.org"\n'
     )
-    found = {one["code"]: one for one in json.loads(alone(tmp_path, DOCTOR, str(tmp_path / "config.toml")).stdout)}
+    done = alone(tmp_path, TYPED, "agent.cli.app", "doctor", "--json", "--config", str(tmp_path / "config.toml"))
+    found = {one["code"]: one for one in json.loads(done.stdout)}
     assert "the resolver (127.0.0.53) does not answer" in found["resolver-silent"]["found"]
     assert "who catalogue.example.org, db.example.org is" in found["resolver-silent"]["found"]
     assert "/etc/resolv.conf" in found["resolver-silent"]["do"]
     assert "no name server answers who db.example.org is" in found["database-unreachable"]["found"]
+
+
+def test_what_an_operator_types_at_the_centre_is_told_which_resolver_does_not_answer(tmp_path: Path) -> None:
+    """It waited for as long as the machine's resolver does, and named none."""
+    (tmp_path / "catalogue.toml").write_text('[database]\nurl = "postgresql://rewards@db.example.org/rewards"\n')
+    done = alone(tmp_path, TYPED, "catalogue.cli.app", "tenant", "list", "--config", str(tmp_path / "catalogue.toml"))
+    assert done.returncode == 1
+    assert "no name server answers who db.example.org is (asked: 127.0.0.53)" in done.stderr
 
 
 async def test_names_are_answered_as_before_and_what_a_resolver_denies_is_its_word() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from agent.cli.access import ledger_of, reached
 from agent.cli.books import sheet
 from agent.cli.frame import ConfigOption, EncodingOption, JsonOption, emit_json, note, settings_of
 from agent.cli.terms.inforce import ByOption, rules_in_force, whoever
+from machine.reaching import names
 
 _AT_ONCE = 100
 
@@ -42,7 +42,7 @@ def apply(
     for fault in asked.faults:
         note(f"{file.name}: {fault}")
     results: list[dict[str, Any]] = []
-    with asyncio.Runner() as runner, reached(runner, settings) as carry_out:
+    with names.runner() as runner, reached(runner, settings) as carry_out:
         for start in range(0, len(asked.verdicts), _AT_ONCE):
             part = list(asked.verdicts[start : start + _AT_ONCE])
             results += carry_out("review.apply", verdicts=part, by=whoever(by), dry_run=dry_run)

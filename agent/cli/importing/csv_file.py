@@ -230,12 +230,11 @@ def _taking(settings: Settings | None, source: str) -> Iterator[Take]:
     if settings is None:
         yield lambda _events: {}
         return
-    import asyncio
-
     from agent.cli.access import reached
     from agent.collectors.csvfile.cells import Problem
+    from machine.reaching import names
 
-    with asyncio.Runner() as runner, reached(runner, settings) as carry_out:
+    with names.runner() as runner, reached(runner, settings) as carry_out:
 
         def take(events: Sequence[Any]) -> Mapping[int, tuple[str, Problem]]:
             refused = {}

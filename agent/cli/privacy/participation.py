@@ -135,10 +135,10 @@ async def _read(
 
 def _agreed(settings: Settings, good: Sequence[Agreement], by: str) -> int:
     """Record them, some at a time; how many accounts took no part before."""
-    import asyncio
+    from machine.reaching import names
 
     count = 0
-    with asyncio.Runner() as runner, reached(runner, settings) as ask:
+    with names.runner() as runner, reached(runner, settings) as ask:
         for at in range(0, len(good), AT_ONCE):
             accounts = [account for one in good[at : at + AT_ONCE] for account in one.accounts]
             count += ask("learner.opt-in", accounts=accounts, by=by, how="file")["accounts"]

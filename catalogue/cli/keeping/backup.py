@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from catalogue.cli.common import Answer, Centre, act, iso
 from machine.commands import confirmed
+from machine.reaching import names
 from machine.words import counted
 
 
@@ -42,7 +42,7 @@ def backup(
     folder = to or found.data_dir / FOLDER
     said = act(acts.EVERYWHERE, noted.TAKEN)
     public = load_key(found).public
-    place, manifest = asyncio.run(taking.take(found, folder, public=public, keep=keep, said=said))
+    place, manifest = names.run(taking.take(found, folder, public=public, keep=keep, said=said))
     done: dict[str, Any] = {
         "backup": str(place),
         "made_at": iso(manifest.made_at),
@@ -89,7 +89,7 @@ def restore(
         entries = counted(manifest.entries, "entry", "entries")
         confirmed(f"Put the backup of {iso(manifest.made_at)} with {entries} into {place}?")
     said = act(acts.EVERYWHERE, noted.PUT_BACK)
-    done = asyncio.run(restoring.restore(found, copy, public=public, said=said))
+    done = names.run(restoring.restore(found, copy, public=public, said=said))
     fields: dict[str, Any] = {
         "restored": str(copy),
         "made_at": iso(manifest.made_at),

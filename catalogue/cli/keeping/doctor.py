@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shlex
 import shutil
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from catalogue.cli.common import Answer, Centre, now
+from machine.reaching import names
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def doctor(centre: Centre, answer: Answer) -> None:
             raise
         findings = [failed("configuration", "configuration-invalid", exc)]
     else:
-        findings = [*_of_files(found), *_of_machine(found), *asyncio.run(_of_database(found))]
+        findings = [*_of_files(found), *_of_machine(found), *names.run(_of_database(found))]
     counts = Counter(one.level for one in findings)
     looked = f"{counted(len(findings), 'thing')} looked at"
     summary = f"{looked}: {counts['ok']} ok, {counts['look']} to look at, {counts['fail']} failed"
