@@ -7,7 +7,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent.errors import RewardsError
 from agent.ledger import file
@@ -26,6 +26,18 @@ _PURSES = "SELECT name, purse FROM link"
 _WALLETS = "SELECT learner, balance FROM wallet"
 
 
+class Purses(NamedTuple):
+    """As the catalogue has them: ``of`` is the purse of each pseudonym that is linked, ``balances`` are of wallets."""
+
+    of: Mapping[str, str]
+    balances: Mapping[str, int]
+
+    def beside(self, name: str) -> int:
+        """What is in the other wallets of somebody's purse."""
+        purse = self.of.get(name)
+        return sum(self.balances.get(one, 0) for one, its in self.of.items() if its == purse and one != name)
+
+
 def note(world: World) -> None:
     """Remember whose each pseudonym is, as the ledgers say now: an erasure or a lost disk takes that from them."""
     for sidecar in world.sidecars:
@@ -39,12 +51,12 @@ def unsettled(world: World) -> Iterator[str]:
         return
     note(world)
     with closing(sqlite3.connect(world.centre.home / "catalogue.db")) as db:
-        purse_of, balances = dict(db.execute(_PURSES).fetchall()), dict(db.execute(_WALLETS).fetchall())
-    yield from _mixed(purse_of, world.owners)
+        purses = Purses(dict(db.execute(_PURSES).fetchall()), dict(db.execute(_WALLETS).fetchall()))
+    yield from _mixed(purses, world.owners)
     told = [{name: json.loads(said) for name, said in _rows(one, _ELSEWHERE)} for one in world.sidecars]
     for owner, sides in sorted(_known_at_both(world).items()):
-        yield from _one_purse(owner, sides, purse_of)
-        yield from _told(owner, sides, told, balances)
+        yield from _one_purse(owner, sides, purses)
+        yield from _told(owner, sides, told, purses)
 
 
 def _known_at_both(world: World) -> dict[int, tuple[set[str], set[str]]]:
@@ -57,10 +69,10 @@ def _known_at_both(world: World) -> dict[int, tuple[set[str], set[str]]]:
     return {owner: sides for owner, sides in found.items() if all(sides) and owner not in gone}
 
 
-def _mixed(purse_of: Mapping[str, str], owners: Mapping[str, int]) -> Iterator[str]:
+def _mixed(purses: Purses, owners: Mapping[str, int]) -> Iterator[str]:
     """Purses of more than one person."""
     found: defaultdict[str, set[int]] = defaultdict(set)
-    for name, purse in purse_of.items():
+    for name, purse in purses.of.items():
         if name in owners:
             found[purse].add(owners[name])
     for purse, several in sorted(found.items()):
@@ -68,26 +80,24 @@ def _mixed(purse_of: Mapping[str, str], owners: Mapping[str, int]) -> Iterator[s
             yield f"purse {purse} is of {sorted(several)}"
 
 
-def _one_purse(owner: int, sides: Iterable[set[str]], purse_of: Mapping[str, str]) -> Iterator[str]:
+def _one_purse(owner: int, sides: Iterable[set[str]], purses: Purses) -> Iterator[str]:
     names = sorted(set().union(*sides))
-    if len({purse_of.get(name, name) for name in names}) > 1:
+    if len({purses.of.get(name, name) for name in names}) > 1:
         yield f"learner {owner} is one person at two agents and has several purses: {names}"
 
 
 def _told(
     owner: int,
-    sides: tuple[set[str], set[str]],
+    sides: Iterable[set[str]],
     told: Sequence[Mapping[str, Mapping[str, Sequence[int]]]],
-    balances: Mapping[str, int],
+    purses: Purses,
 ) -> Iterator[str]:
-    """What each agent says that somebody has at the other, who has one account at each."""
-    if [len(side) for side in sides] != [1, 1]:
-        return
-    (here,), (there,) = sides
-    for mine, other, known in ((here, there, told[0]), (there, here, told[1])):
-        said = known.get(mine, {}).get("points", (0, 0))[0]
-        if said != balances.get(other, 0):
-            yield f"learner {owner} has {balances.get(other, 0)} elsewhere, and is told of {said}"
+    """What each agent says that somebody has elsewhere: what is in the purse's other wallets."""
+    for names, known in zip(sides, told, strict=True):
+        for name in sorted(names):
+            said, others = known.get(name, {}).get("points", (0, 0))[0], purses.beside(name)
+            if said != others:
+                yield f"learner {owner} has {others} elsewhere, and is told of {said}"
 
 
 def _rows(sidecar: Sidecar, query: str) -> list[Any]:

@@ -10,6 +10,7 @@ from hashlib import sha256
 import aiosqlite
 import orjson
 
+from agent.ledger import delivery
 from agent.ledger.delivery import Unit
 from agent.ledger.merging import aliases, tags
 from agent.ledger.merging.aliases import Account, Aliases
@@ -20,7 +21,19 @@ _TOLD_UNDER = "links_told_under"
 _TAG_DIGITS = 32
 _WHATEVER = 2
 """`must` of what is told by an agent that tells no tags, too."""
-_WAITING = "SELECT site, lms_user, must, again FROM link_untold ORDER BY site, lms_user LIMIT ?"
+# Whoever has something undelivered waits: an older ledger that is put back may not know them, and would have them anew
+# under another pseudonym, which the catalogue could not tell from a second person.
+_WAITING = """
+WITH ahead AS MATERIALIZED (
+  SELECT DISTINCT person_no FROM entry WHERE seq > coalesce((SELECT acked_seq FROM reader WHERE name = ?), 0)
+)
+SELECT u.site, u.lms_user, u.must, u.again FROM link_untold u WHERE NOT EXISTS (
+  SELECT 1 FROM person p WHERE p.site = u.site AND p.lms_user = u.lms_user AND p.person_no IN ahead
+) AND NOT EXISTS (
+  SELECT 1 FROM alias a JOIN person p ON p.site = a.into_site AND p.lms_user = a.into_user
+  WHERE a.site = u.site AND a.lms_user = u.lms_user AND p.person_no IN ahead
+) ORDER BY u.site, u.lms_user LIMIT ?
+"""
 _PERSONS = """
 SELECT p.site, p.lms_user, p.pseudonym FROM json_each(?) w CROSS JOIN person p
   ON p.site = w.value ->> 0 AND p.lms_user = w.value ->> 1
@@ -60,8 +73,8 @@ class Waiting:
 
 
 async def next_ones(connection: aiosqlite.Connection, kin: Kin, limit: int) -> Waiting | None:
-    """Of at most ``limit`` accounts what is to be told; None where nothing waits."""
-    rows = [(*row,) for row in await connection.execute_fetchall(_WAITING, (limit,))]
+    """Of at most ``limit`` accounts what is to be told; None where nothing waits but for delivery."""
+    rows = [(*row,) for row in await connection.execute_fetchall(_WAITING, (delivery.CATALOGUE, limit))]
     if not rows:
         return None
     merged = await aliases.load(connection)

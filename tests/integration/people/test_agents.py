@@ -105,6 +105,12 @@ async def linked(real: RealCatalogue) -> int:
         return len(await links.listed(conn, CAMPUS))
 
 
+async def told_of(real: RealCatalogue) -> set[str]:
+    """Pseudonyms that agents told tags of."""
+    async with real.store.reading() as conn:
+        return set(await conn.scalars(select(schema.person_tag.c.name)))
+
+
 async def lessons(agent: Agent, user: str, count: int, said: Mapping[str, str], *, site: str = "moodle") -> None:
     await agent.here.take(*(did(site, user, number, said) for number in range(1, count + 1)), source=site)
 
@@ -131,6 +137,19 @@ async def test_two_agents_hear_of_each_other_what_one_person_has_and_nothing_tha
     books = (tmp_path / "books.db").read_bytes() + (tmp_path / "books.db-wal").read_bytes()
     tags = [tag for (tag,) in rows(tmp_path / "one", "SELECT tag FROM account_tag")]
     assert not any(text.encode() in books for text in ("HR-7", "example.org", "moodle:35", *tags))
+
+
+async def test_nobody_is_told_of_before_what_they_earned_is_delivered(real: RealCatalogue, tmp_path: Path) -> None:
+    """A ledger that was put back then knew them by another pseudonym: two people had one address, for ever."""
+    async with an_agent(tmp_path / "one", real) as one:
+        await lessons(one, "35", 1, ANN)
+        assert await one.telling.drain(limit_s=5)
+        assert (await told_of(real), one.untold()) == (set(), 1)
+        await one.sync()
+        assert (await told_of(real), one.untold()) == ({one.pseudonym("moodle:35")}, 0)
+        await lessons(one, "36", 2, {"email": "ben@example.org"})
+        assert await one.telling.drain(limit_s=5)
+        assert await told_of(real) == {one.pseudonym("moodle:35")}
 
 
 async def test_what_was_told_is_not_told_again_after_a_restart_and_all_is_after_the_key_changed(
