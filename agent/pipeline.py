@@ -37,12 +37,13 @@ from agent.engine.recognition.record import Record
 from agent.engine.rulebook import Rulebook
 from agent.engine.sighting import again
 from agent.engine.sighting.completed import Completed
-from agent.ledger import file, reading, sources, state, undoable, versions
+from agent.ledger import file, reading, sources, state, undoable
 from agent.ledger.feeds import aside
 from agent.ledger.money.told import require_units
 from agent.ledger.past import again as past_again
 from agent.ledger.past import membership, standing
 from agent.ledger.record import Behind, Recorder, totals
+from agent.ledger.rules import periods, versions
 from agent.ledger.writer import Writer
 from agent.model import Decision, Demand, Event, Observation, Page, SourceState, StateRequest, Trust
 
@@ -129,8 +130,9 @@ class Pipeline:
                 connection, self._recorder, derived.marks(rulebook), *derived.history(rulebook), now=now
             )
             await totals.keep(connection, rulebook.meters)
+            moved = await periods.keep(connection, history.periods(rulebook))
             uses_of = partial(history.uses_of, rulebook)
-            await versions.give_history(connection, self._recorder, rulebook.meters, uses_of)
+            await versions.give_history(connection, self._recorder, rulebook.meters, uses_of, anew=moved)
             looked_at = rulebook.recognition.names if rulebook.recognition is not None else ()
             await standing.keep_index(connection, self._recorder.names, looked_at)
             return number

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from agent.ledger import file, verify, versions
+from agent.ledger import file, verify
 from agent.ledger.record import Recorder, totals
+from agent.ledger.rules import versions
 from agent.ledger.writer import Writer
 from agent.model import Decision, Event
 from tests.builders import NOW, RULES_VERSION, awards_for, some_events

@@ -16,11 +16,12 @@ from agent.cli.scheduled.asked import COLUMNS, standing_of
 from agent.cli.setup.looks.edge.aside import failing
 from agent.cli.setup.looks.finding import duration
 from agent.errors import RewardsError, TransientError
-from agent.ledger import delivery, reading, sources, versions
+from agent.ledger import delivery, reading, sources
 from agent.ledger.backup import taking
 from agent.ledger.feeds import aside
 from agent.ledger.feeds.lost import lost
 from agent.ledger.past import promised
+from agent.ledger.rules import versions
 from machine.commands import Application
 
 if TYPE_CHECKING:

@@ -57,6 +57,11 @@ class Calendar:
         self._days: dict[date, Moment] = {}
         self._ends: dict[tuple[str, date], int] = {}
 
+    @property
+    def periods(self) -> Mapping[str, tuple[date, date]]:
+        """The first and the last day of each named period."""
+        return self._periods
+
     def wall(self, at: int) -> datetime:
         """The local wall clock at ``at`` (seconds UTC), without a zone."""
         return datetime.fromtimestamp(at, self._zone).replace(tzinfo=None)

@@ -184,7 +184,7 @@ def _judged(
     found: Places = ()
     postings, act = payee.postings, None
     user = seen.people.get(payee.role)
-    if not user or (payee.role in FROM_PROFILE and user == seen.people.get("subject")):
+    if not user or (payee.role in FROM_PROFILE and _is_subject(seen, user)):
         reason = f"no {payee.role}"  # nobody refers or supervises themselves
     else:
         learner = seen.learner(user)
@@ -227,6 +227,12 @@ def _judged(
         act=act,
         then=then,
     )
+
+
+def _is_subject(seen: Observation, user: str) -> bool:
+    """Whether somebody is the subject, also by another of their accounts."""
+    subject = seen.people.get("subject")
+    return subject is not None and seen.learner(user) == seen.learner(subject)
 
 
 def _act(form: Form, scope: str, seen: Observation, moment: Moment) -> tuple[Act | None, str]:

@@ -10,12 +10,12 @@ import aiosqlite
 from agent.clock import Clock
 from agent.engine.earning import sets
 from agent.errors import InvalidInputError
-from agent.ledger import versions
 from agent.ledger.corrections import Correction
 from agent.ledger.merging import merge, unlink
 from agent.ledger.merging.merge import Merge
 from agent.ledger.merging.plan import Change, Plan, Sets
 from agent.ledger.record import Recorder
+from agent.ledger.rules import versions
 from agent.ledger.writer import Writer
 from agent.pipeline import Pipeline
 from agent.recognition.following import Following

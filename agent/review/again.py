@@ -12,11 +12,11 @@ from agent.engine import booking
 from agent.engine.evaluate import Verdict
 from agent.engine.review import set_free
 from agent.errors import ConfigError
-from agent.ledger import versions
 from agent.ledger.past import again as past_again
 from agent.ledger.past import refused
 from agent.ledger.past.refused import Refusal
 from agent.ledger.record import Recorder
+from agent.ledger.rules import versions
 from agent.model import Decision, Event, Use, UseKey
 from agent.pipeline import Pipeline
 

@@ -13,11 +13,12 @@ from agent.engine.past import following
 from agent.engine.review import approval
 from agent.engine.rulebook import Rulebook
 from agent.errors import ConfigError, InvalidInputError
-from agent.ledger import corrections, versions
+from agent.ledger import corrections
 from agent.ledger.corrections import Correction
 from agent.ledger.past import promised
 from agent.ledger.past.promised import Promised
 from agent.ledger.record import Recorder, reserving
+from agent.ledger.rules import versions
 from agent.ledger.writer import Writer
 from agent.model import Decision, Event, Outcome
 from agent.pipeline import Pipeline

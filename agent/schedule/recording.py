@@ -13,10 +13,10 @@ from agent.engine.evaluate import Verdict
 from agent.engine.rulebook import Timed
 from agent.engine.schedule.compiling import SOURCE
 from agent.engine.timing.timetable import run_name
-from agent.ledger import versions
 from agent.ledger.reading import DRAW_PREFIX
 from agent.ledger.record import Movement, Recorder
 from agent.ledger.record.people import Person
+from agent.ledger.rules import versions
 from agent.ledger.schedule import runs
 from agent.ledger.schedule.runs import Run
 from agent.model import Decision, Outcome

@@ -32,9 +32,9 @@ from agent.config.settings import Settings
 from agent.config.ways_in import SUFFIX
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
-from agent.ledger import versions
 from agent.ledger.acts.journal import Journal
 from agent.ledger.record import Recorder
+from agent.ledger.rules import versions
 from agent.ledger.writer import Writer
 from agent.model import Page, Trust
 from agent.operations import Operations

@@ -12,7 +12,7 @@ from agent.collectors.logstore.names import Named, doubtful, meant, require_one_
 from agent.config.settings import Settings
 from agent.engine.rulebook import Rulebook
 from agent.errors import RewardsError, TransientError
-from agent.ledger import versions
+from agent.ledger.rules import versions
 from agent.ledger.writer import Writer
 from agent.wiring.logs import logstore_options
 

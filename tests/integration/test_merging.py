@@ -402,3 +402,11 @@ async def test_a_merged_award_says_in_which_role_it_was_earned(tmp_path: Path) -
             ("referrer", "moodle:ben"),
             ("referrer", "moodle:cat"),
         ]
+
+
+async def test_nobody_refers_themselves_also_by_two_accounts_of_another_site(tmp_path: Path) -> None:
+    async with desk(tmp_path, REFERRED) as it:
+        for one in ("ann", "ben"):
+            await it.merging.merge(source=f"moodle:{one}", target="shop:1", reason="one person", by="B. Desk")
+        await it.here.take(referred(1, 9).seen)
+        assert (it.balance("1"), it.here.reasons()) == (10, ["no referrer"])

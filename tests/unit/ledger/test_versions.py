@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from agent.ledger import corrections, reading, versions
+from agent.ledger import corrections, reading
 from agent.ledger.corrections import Correction
+from agent.ledger.rules import versions
 from agent.model import Use
 from tests.builders import NOW, an_award, an_event, points, some_events
 from tests.ledgers import Ledger, rows
@@ -13,9 +14,11 @@ from tests.ledgers import Ledger, rows
 WEEK, COOLDOWN = "limit:lesson-completed:points/week", "cooldown:lesson-completed:7d"
 
 
-def uses_of(rule_id: str, learner: str, occurred_at: int, amounts: Mapping[str, int], source: str) -> Iterable[Use]:
+def uses_of(
+    rule_id: str, learner: str, occurred_at: int, amounts: Mapping[str, int], source: str, role: str
+) -> Iterable[Use]:
     """Under the new rules every award counts its points per week and starts a cooldown."""
-    assert (rule_id, source) == ("lesson-completed", "moodle")
+    assert (rule_id, source, role) == ("lesson-completed", "moodle", "subject")
     yield Use(meter=WEEK, bucket="w", learner=learner, at=occurred_at, amount=amounts["points"])
     yield Use(meter=COOLDOWN, bucket="c", learner=learner, at=occurred_at, amount=1)
 

@@ -20,14 +20,15 @@ from agent.ledger.record.people import Person
 from agent.ledger.record.undoing import COOLDOWN
 from agent.model import Use
 
-UsesOf = Callable[[str, str, int, Mapping[str, int], str], Iterable[Use]]
-"""(rule_id, learner, occurred_at, {currency: amount}, source) → the uses that such an award takes under the rules now
-in force, `once:` uses (which every award has from its first day) left out."""
+UsesOf = Callable[[str, str, int, Mapping[str, int], str, str], Iterable[Use]]
+"""(rule_id, learner, occurred_at, {currency: amount}, source, role or empty) → the uses that such an award takes under
+the rules now in force, `once:` uses (which every award has from its first day) left out."""
 
 _ENTRIES_AT_ONCE = 5_000
 _PAID = """
-SELECT e.seq, coalesce(e.decision_no, -e.seq), e.body, p.person_no, p.site, p.lms_user, p.secret, p.pseudonym
-FROM entry e JOIN person p ON p.person_no = e.person_no
+SELECT e.seq, coalesce(e.decision_no, -e.seq), e.body, p.person_no, p.site, p.lms_user, p.secret, p.pseudonym,
+       coalesce(d.role, '')
+FROM entry e JOIN person p ON p.person_no = e.person_no LEFT JOIN decision d ON d.decision_no = e.decision_no
 WHERE e.seq > ? ORDER BY e.seq LIMIT ?
 """
 _THERE = """
@@ -57,12 +58,16 @@ async def number(connection: aiosqlite.Connection, version: str) -> int:
 
 
 async def give_history(
-    connection: aiosqlite.Connection, recorder: Recorder, meters: Iterable[str], uses_of: UsesOf
+    connection: aiosqlite.Connection, recorder: Recorder, meters: Iterable[str], uses_of: UsesOf, *, anew: bool = False
 ) -> int:
-    """Fill in from the entries what those ``meters`` lack that the rules before did not have; returns how many uses."""
+    """Fill in from the entries what those ``meters`` lack that the rules before did not have; returns how many uses.
+
+    ``anew`` looks at all of them.
+    """
     wanted = {meter for meter in meters if not meter.startswith(_ONCE)}
     known = frozenset(await recorder.names.find(connection, "meter", wanted))
-    new = wanted - (known & await _counting(connection, wanted, known))
+    counting = await _counting(connection, wanted, known)
+    new = wanted if anew else wanted - (known & counting)
     if not new:
         return 0
     numbers = await recorder.names.number(connection, "meter", sorted(new))
@@ -113,7 +118,7 @@ async def _lacking(
 
 
 def _uses(rows: list[aiosqlite.Row], reversed_ids: set[str], uses_of: UsesOf) -> Iterable[tuple[Use, int, Person]]:
-    seq, _, _, person_no, site, lms_user, secret, pseudonym = rows[0]
+    seq, _, _, person_no, site, lms_user, secret, pseudonym, role = rows[0]
     entries = [orjson.loads(row[2]) for row in rows]
     first = entries[0]
     if first["kind"] != "award":
@@ -121,7 +126,7 @@ def _uses(rows: list[aiosqlite.Row], reversed_ids: set[str], uses_of: UsesOf) ->
     undone = first["entry_id"] in reversed_ids
     person = Person(person_no=person_no, learner=f"{site}:{lms_user}", secret=secret, pseudonym=pseudonym)
     amounts = {e["currency"]: e["amount"] for e in entries if not e["currency"].startswith(BADGE_PREFIX)}
-    for use in uses_of(first["rule"], person.learner, first["occurred_at"], amounts, first["source"]):
+    for use in uses_of(first["rule"], person.learner, first["occurred_at"], amounts, first["source"], role):
         if not undone or use.meter.startswith(COOLDOWN):
             yield use, seq, person
 
