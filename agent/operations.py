@@ -208,7 +208,7 @@ class Operations:
             )
         rulebook = self._pipeline.rulebook
         guardrails.within(rulebook, currency, amount)
-        learner = self._pipeline.whose.aliases.learner(learner)
+        learner = (await self._writer.run(self._pipeline.whose.now)).learner(learner)
 
         async def unit(connection: aiosqlite.Connection) -> int:
             balance = await accounts.balance_in(connection, learner, currency)

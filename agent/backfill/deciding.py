@@ -73,7 +73,7 @@ class Deciding:
         self, connection: aiosqlite.Connection, asked: Asked, events: Sequence[Event], version_no: int
     ) -> list[Event]:
         """Those that are meant, each once and of whom it is now; what a log told that was not recorded, is."""
-        aliases = self._pipeline.whose.aliases
+        aliases = await self._pipeline.whose.now(connection)
         left = spared(events, self._pipeline.whose.erased.by_now())
         once = list({event.event_id: event for event in left}.values())
         once = self._pipeline.whose.agreed_then(once)

@@ -83,6 +83,7 @@ class Erasing:
             TransientError: it is not finished (disk full, another program reads): ask again.
         """
         named = _accounts(accounts)
+        await self._writer.run(self._pipeline.whose.now)
         if not all(self._pipeline.whose.erased.bars_now(one) for one in named):
             raise InvalidInputError("these accounts are not marked", hint="run: rewards-agent learner erase")
         posts, unread = await self._posts(Traits.of(named, words))

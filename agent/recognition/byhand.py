@@ -47,7 +47,7 @@ class ByHand:
             InvalidInputError: there is no such badge or learner, they have it, or ``by`` may not give it (why is said).
         """
         rulebook = self._pipeline.rulebook
-        asked, learner = learner, self._pipeline.whose.aliases.learner(learner)
+        asked, learner = learner, (await self._writer.run(self._pipeline.whose.now)).learner(learner)
         spec = _known(rulebook, badge)
         _refuse(byhand.not_allowed(spec.assign, by=by, learner=learner))
         if not all(split_learner(learner)):
@@ -91,7 +91,7 @@ class ByHand:
             InvalidInputError: they do not have it.
         """
         now = self._clock.now()
-        learner = self._pipeline.whose.aliases.learner(learner)
+        learner = (await self._writer.run(self._pipeline.whose.now)).learner(learner)
         told = Correction(reason=reason, by=by).text()
 
         async def unit(connection: aiosqlite.Connection) -> int:

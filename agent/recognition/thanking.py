@@ -98,7 +98,7 @@ class Thanking:
 
     async def _people(self, *learners: str, looks: bool = False) -> list[str]:
         """Their pseudonyms, in order; who is not known yet is made known, unless they only look."""
-        aliases, now = self._pipeline.whose.aliases, self._clock.now()
+        aliases, now = await self._writer.run(self._pipeline.whose.now), self._clock.now()
         wanted = [aliases.learner(learner) for learner in learners]
         for learner in wanted:
             if not all(split_learner(learner)):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import pytest
 
 from agent.errors import InvalidInputError
@@ -20,7 +21,8 @@ from agent.ledger.money import accounts
 from agent.ledger.recovery import persons
 from agent.ledger.recovery.rebuilding import Rebuilding
 from agent.model import Event, Evidence
-from agent.recognition.following import Following
+from agent.recognition.byhand import ByHand
+from agent.recognition.following import Following, T, Unit
 from agent.recognition.merging import Merging
 from agent.schedule.expiry import Expiry
 from tests.builders import NOW
@@ -410,3 +412,29 @@ async def test_nobody_refers_themselves_also_by_two_accounts_of_another_site(tmp
             await it.merging.merge(source=f"moodle:{one}", target="shop:1", reason="one person", by="B. Desk")
         await it.here.take(referred(1, 9).seen)
         assert (it.balance("1"), it.here.reasons()) == (10, ["no referrer"])
+
+
+class Broken(Following):
+    """Lets nothing stand of what it is asked to follow."""
+
+    def after(self, unit: Unit[T], now: int) -> Unit[T]:
+        async def broken(connection: aiosqlite.Connection) -> T:
+            await unit(connection)
+            raise InvalidInputError("there is no room")
+
+        return broken
+
+
+async def test_what_is_given_by_hand_after_a_merge_that_was_rolled_back_is_of_the_account_that_was_named(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path) as it:
+        here, clock = it.here, ManualClock(NOW)
+        following = Following(here.pipeline, here.recorder)
+        await here.take(lesson(1, "ann").seen, replace(lesson(2, "ben").seen, evidence=Evidence.nothing))
+        broken = Merging(here.writer, here.recorder, here.pipeline, Broken(here.pipeline, here.recorder), clock)
+        with pytest.raises(InvalidInputError, match="no room"):
+            await broken.merge(source="moodle:ben", target="moodle:ann", reason="one person", by="B. Desk")
+        hand = ByHand(here.writer, here.recorder, here.pipeline, following, clock)
+        assert (await hand.assign(badge="done", learner="moodle:ben", by="B. Desk"))["learner"] == "moodle:ben"
+        assert (it.balance("ann", "badge:done"), it.balance("ben", "badge:done")) == (0, 1)
