@@ -17,7 +17,7 @@ from agent.collectors.logstore.kept import Kept, kept_by, read
 from agent.collectors.logstore.options import LogstoreOptions
 from tests import servers
 from tests.acceptance.campus import Campus, campus, serving, wait_until
-from tests.sites import MariaSite, SqliteSite, log, options_for
+from tests.sites import MariaSite, SqliteSite, log, options_for, put
 
 SHORT = (
     ("logstore_standard", "loglifetime", "7"),
@@ -171,7 +171,7 @@ same_site_as = "moodle"
 def test_a_workflow_that_is_switched_off_is_told_where_its_posts_are_awaited_and_nowhere_else(tmp_path: Path) -> None:
     site = SqliteSite(tmp_path / "moodle.sqlite")
     log(site, 1)
-    columns = "id INTEGER PRIMARY KEY, name TEXT, event TEXT, enabled INTEGER, draft INTEGER"
+    columns = "id INTEGER PRIMARY KEY, name TEXT, event TEXT, enabled INTEGER"
     plain = campus(tmp_path / "plain", f"sqlite:///{site.path}", RULES)
     posted = campus(tmp_path / "posted", f"sqlite:///{site.path}", RULES, extra=TRIGGER)
     assert "workflow-off" not in found_by_doctor(posted), "there is no such table"
@@ -179,16 +179,30 @@ def test_a_workflow_that_is_switched_off_is_told_where_its_posts_are_awaited_and
     events = (r"\core\event\user_loggedin", r"\core\event\user_loggedin", r"\core\event\course_viewed")
     for number, event in enumerate(events, 1):
         row = (number, event, int(number == 2))
-        site.execute("INSERT INTO mdl_tool_trigger_workflows VALUES (?, 'w', ?, ?, 0)", row)
+        site.execute("INSERT INTO mdl_tool_trigger_workflows VALUES (?, 'w', ?, ?)", row)
     assert "workflow-off" not in found_by_doctor(posted), "one of two is on, and for the other event no rule waits"
-    site.execute("UPDATE mdl_tool_trigger_workflows SET draft = 1 WHERE id = 2")
+    site.execute("UPDATE mdl_tool_trigger_workflows SET enabled = 0")
     told = found_by_doctor(posted)["workflow-off"]
     assert told.startswith(r"tool_trigger has workflows for \core\event\user_loggedin, and all are switched off")
     assert "the rules that wait for this: login" in told
     assert "workflow-off" not in found_by_doctor(plain)
 
 
+def test_workflows_of_activities_that_the_site_does_not_have_are_no_loss(tmp_path: Path) -> None:
+    site = SqliteSite(tmp_path / "moodle.sqlite")
+    log(site, 1)
+    site.execute("CREATE TABLE mdl_tool_trigger_workflows (id INTEGER PRIMARY KEY, event TEXT, enabled INTEGER)")
+    for event in (r"\mod_forum\event\post_created", r"\mod_hsuforum\event\post_created"):
+        site.execute("INSERT INTO mdl_tool_trigger_workflows (event, enabled) VALUES (?, 0)", (event,))
+    put(site, "modules", id=1, name="forum")
+    at = campus(tmp_path, f"sqlite:///{site.path}", RULES.replace("user.logged_in", "forum.posted"), extra=TRIGGER)
+    told = found_by_doctor(at)["workflow-off"]
+    assert r"has workflows for \mod_forum\event\post_created, and all" in told
+    put(site, "modules", id=2, name="hsuforum")
+    assert r"\mod_hsuforum\event\post_created" in found_by_doctor(at)["workflow-off"]
+
+
 def test_the_statements_for_a_site_that_posts_let_its_workflows_be_read_and_neither_names_nor_tokens() -> None:
     options = LogstoreOptions(name="moodle", place="config.toml", url="mysql://u@127.0.0.1/moodle")
     *_, last = grant_statements(options, ["course", WORKFLOWS], host="h")
-    assert last == "GRANT SELECT (id, event, enabled, draft) ON `moodle`.`mdl_tool_trigger_workflows` TO 'u'@'h';"
+    assert last == "GRANT SELECT (id, event, enabled) ON `moodle`.`mdl_tool_trigger_workflows` TO 'u'@'h';"

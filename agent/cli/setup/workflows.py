@@ -1,7 +1,7 @@
 """Workflows of Moodle's plugin tool_trigger, ready to be imported: one file for each event that the agent waits for.
 
-The form is that of the plugin's own export: *Event Trigger → Import workflow*. The token stands in each file, so each
-is a secret.
+The form is that of the plugin's own export: *Event Trigger → Manage → Import a workflow*. The token stands in each
+file, so each is a secret.
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ _STEP = r"\tool_trigger\steps\actions\http_post_action_step"
 
 
 def template() -> str:
-    """The body of a post: every field that any event's fact or key needs, each as the plugin fills it in."""
+    """The body of a post: every field that any event's fact or key needs, each as the plugin fills it in.
+
+    By their ``id`` acts of one second are told apart, which the plugin posts in no certain order.
+    """
     from agent.collectors.systems.moodle import OTHER_KEYS
 
     told = dict.fromkeys(key for keys in OTHER_KEYS.values() for key in keys if "/" not in key)
     others = [f"other_{key}" for key in told if key not in _OF_THE_ROW]
-    return json.dumps({name: f"{{{name}}}" for name in (*_OF_THE_ROW, *others)})
+    return json.dumps({name: f"{{{name}}}" for name in (*_OF_THE_ROW, *others, "id")})
 
 
 def workflow(event: str, url: str, token: str) -> dict[str, Any]:
@@ -122,8 +125,9 @@ def steps(settings: Settings) -> list[str]:
     """What is left to be done in Moodle with the workflows that were written."""
     if not (settings.home / FOLDER).is_dir():
         return []
-    place = "Site administration → Plugins → Admin tools → Event Trigger"
-    return [f"in Moodle: {place} → Import workflow, each file of {settings.home / FOLDER}; then switch each on"]
+    place = "Site administration → Plugins → Admin tools → Event Trigger → Manage"
+    files = f"each file of {settings.home / FOLDER} (those of mod_hsuforum on Open LMS alone)"
+    return [f"in Moodle: {place} → Import a workflow, {files}; then switch each on: Edit → Workflow active"]
 
 
 def _source(settings: Settings) -> PostSource:

@@ -26,7 +26,7 @@ DOCTOR_TABLES = ("task_scheduled",)
 
 WORKFLOWS = "tool_trigger_workflows"
 """Read by `doctor`, where tool_trigger posts to us, to say which of its workflows are switched off."""
-WORKFLOW_COLUMNS = ("id", "event", "enabled", "draft")
+WORKFLOW_COLUMNS = ("id", "event", "enabled")
 
 HELPDESK_TABLES = ("user", "course", "course_modules", "course_modules_completion")
 """Read by `learner why` to say who somebody is and whether completion is tracked."""

@@ -64,7 +64,7 @@ class Kept:
             yield f"Moodle keeps its log for {self.log_days} days only: what it deletes before it was read is lost"
         if self.tried_too_short and posts_alone:
             hours = (self.tried_s or 0) // 3_600
-            yield f"tool_trigger tries a post for {hours} h only: what it gives up on is never posted"
+            yield f"tool_trigger tries a post for {hours} h only: what it gives up on stays in Moodle"
 
 
 async def kept(state: Database) -> Kept:

@@ -5,7 +5,8 @@ Asked by `doctor` alone, with few and bounded questions; what may not be read is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from agent.collectors.logstore.dialects.database import Answer, Database, Row, Rows, Unreadable
@@ -30,9 +31,11 @@ TASKS: Mapping[str, tuple[str, ...]] = {
 _TASKS = "SELECT classname, disabled, faildelay FROM {task_scheduled} WHERE classname IN ([marks])"
 _CRON = "SELECT COUNT(*), MAX(lastruntime) FROM {task_scheduled}"
 _WORKFLOWS = (
-    "SELECT event, MAX(CASE WHEN enabled = 1 AND draft = 0 THEN 1 ELSE 0 END)"
+    "SELECT event, MAX(CASE WHEN enabled = 1 THEN 1 ELSE 0 END)"
     " FROM {tool_trigger_workflows} GROUP BY event ORDER BY event LIMIT 1000"
 )
+_MODULES = "SELECT name FROM {modules}"
+_OF_MODULE = re.compile(r"\\mod_([a-z0-9_]+)\\.*")
 _STATE = (
     "SELECT MAX(timemodified) FROM"
     " (SELECT timemodified FROM {course_modules_completion} ORDER BY id DESC LIMIT 100) newest"
@@ -52,10 +55,10 @@ class Symptoms:
     ``lacking`` are columns that the log table does not have, ``denied`` what the server says where we may not read all
     of them; ``garbled`` ids among the newest whose detail is neither JSON nor PHP's; ``tasks`` are those of `TASKS`
     that the site has, with whether they are off and for how many seconds a failing one rests; ``cron_at`` when a
-    scheduled task last ran (0: never, None: unknown); ``workflows`` are the events of tool_trigger's workflows, with
-    whether one of them is switched on (none where they may not be read); ``state_at`` the newest change of a
-    completion; ``hours`` counts recent acts in the browser by the hour of the day, UTC, over ``days`` days at least;
-    ``zones`` the accounts that chose a time zone of their own.
+    scheduled task last ran (0: never, None: unknown); ``workflows`` are the events of tool_trigger's workflows that can
+    happen here, with whether one of them is switched on (none where they may not be read); ``state_at`` the newest
+    change of a completion; ``hours`` counts recent acts in the browser by the hour of the day, UTC, over ``days`` days
+    at least; ``zones`` the accounts that chose a time zone of their own.
     """
 
     lacking: tuple[str, ...] = ()
@@ -87,16 +90,21 @@ async def symptoms(log: Database, state: Database, *, after: int) -> Symptoms:
         [log.schema.query(_OTHER, after, *names, **marks), log.schema.query(_HOURS, after)]
     )
     cron, newest, zones = await state.fetch_all([state.schema.query(one) for one in (_CRON, _STATE, _ZONES)])
-    tasks_told, workflows = await state.fetch_all(
-        [state.schema.query(_TASKS, *TASKS, marks=",".join("?" * len(TASKS))), state.schema.query(_WORKFLOWS)]
+    tasks_told, workflows, modules = await state.fetch_all(
+        [
+            state.schema.query(_TASKS, *TASKS, marks=",".join("?" * len(TASKS))),
+            state.schema.query(_WORKFLOWS),
+            state.schema.query(_MODULES),
+        ]
     )
+    there = {str(name) for (name,) in _rows(modules)}
     tasks, cron_at = _first(cron) or (0, None)
     (state_at,) = _first(newest) or (None,)
     return Symptoms(
         garbled=tuple(int(row[0]) for row in _rows(details) if not _decodes(row[1])),
         cron_at=int(cron_at or 0) if tasks else None,
         tasks={str(name): (bool(off), int(rests or 0)) for name, off, rests in _rows(tasks_told)},
-        workflows={str(event): bool(is_on) for event, is_on in _rows(workflows)},
+        workflows={str(event): bool(is_on) for event, is_on in _rows(workflows) if _can_happen(str(event), there)},
         state_at=None if state_at is None else int(state_at),
         hours={int(hour): int(count) for hour, count, _ in _rows(hours)},
         days=max((int(row[2]) for row in _rows(hours)), default=0),
@@ -111,6 +119,12 @@ async def _unread(log: Database) -> Mapping[str, Unreadable]:
         return {}
     answers = await log.fetch_all([log.schema.query(_COLUMN, columns=name) for name in _READ])
     return {name: answer for name, answer in zip(_READ, answers, strict=True) if isinstance(answer, Unreadable)}
+
+
+def _can_happen(event: str, modules: Collection[str]) -> bool:
+    """Whether a site with these sorts of activities has such an event; where they may not be read it may."""
+    of = _OF_MODULE.fullmatch(event)
+    return of is None or not modules or of[1] in modules
 
 
 def _rows(answer: Answer) -> Rows:

@@ -316,7 +316,8 @@ _TIMES = "send seconds since 1970 (UTC), or ISO 8601 with a zone such as 2026-09
 class Act:
     """What a mapping found, before it is an observation: ids are those of the system, as text.
 
-    ``complete`` is whether the key has all its parts, so that another delivery of the same fact has the same.
+    ``complete`` is whether the key has all its parts, so that another delivery of the same fact has the same. ``order``
+    tells acts of one second apart where posts come in no certain order; 0 is the order in which they come.
     """
 
     name: str
@@ -335,6 +336,7 @@ class Act:
     facts: Mapping[str, Fact] = field(default_factory=dict)
     identifiers: Mapping[str, tuple[Identifier, ...]] = field(default_factory=dict, repr=False)
     complete: bool = True
+    order: int = 0
 
 
 def observed(act: Act, arrival: Arrival) -> Observation:
@@ -367,6 +369,7 @@ def observed(act: Act, arrival: Arrival) -> Observation:
         person_marks=act.person_marks,
         facts=act.facts,
         identifiers=act.identifiers,
+        order=act.order,
     )
 
 

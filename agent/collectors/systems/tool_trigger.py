@@ -39,6 +39,8 @@ _event_name = lru_cache(1_024)(unquote_plus)
 """Names of events are few, and each comes many times."""
 _WITH_DETAIL = moodle.BY_DETAIL | {moodle.GRADED, moodle.QUIZ_QUESTION_MARKED}
 """Events whose key has a part that stands in `other`."""
+_FIRST = -1
+"""Before every number that the plugin or the inbox gives."""
 _GRADE = "other_finalgrade"
 """Where a template tells a grade; it is sent empty where the grade was cleared."""
 _TEMPLATE_HINT = "the workflow's template must name it: rewards-agent init --tool-trigger writes a complete one"
@@ -154,7 +156,17 @@ def _act(data: Mapping[str, Any], arrival: Arrival, kinds: KindTable) -> Act:
         person_marks=_person_marks(people, arrival.site_admins),
         facts=_facts(event, data, other, course, detail),
         complete=complete,
+        order=_order(data, event, detail),
     )
+
+
+def _order(data: Mapping[str, Any], event: str, detail: str) -> int:
+    """The plugin's own number of an event: it posts those of one run of Moodle's cron in no certain order.
+
+    Where it is not told, an undone completion comes first in its second: Moodle undoes and completes what is viewed.
+    """
+    number = whole_number(str(data.get("id", "")))
+    return number or (_FIRST if event == moodle.COMPLETION and detail == "0" else 0)
 
 
 def _id(number: int | None) -> str | None:

@@ -36,7 +36,7 @@ def home(tmp_path: Path) -> Path:
     done = init("--dir", tmp_path / "home", "--campus", "uni", "--tool-trigger", BASE)
     assert done.exit_code == 0, done.output
     assert f"workflows that post to {BASE}{PATH}" in done.output
-    assert "Import workflow, each file of" in done.output
+    assert "Import a workflow, each file of" in done.output
     return tmp_path / "home"
 
 
@@ -114,7 +114,7 @@ def test_posts_beside_the_log_are_of_the_same_site_and_all_that_is_left_to_do_is
     assert done.exit_code == 0, done.output
     assert "REWARDS-RECOVERY-1-" in done.output
     assert "GRANT SELECT ON" in done.output
-    assert "Import workflow, each file of" in done.output
+    assert "Import a workflow, each file of" in done.output
     settings = load_settings(tmp_path / "home" / "config.toml")
     assert [(one.name, one.kind) for one in settings.sources] == [
         ("moodle", "moodle-logstore"),

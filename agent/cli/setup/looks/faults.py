@@ -181,8 +181,8 @@ task-off
   a scheduled task of Moodle is switched off from which something comes that rules wait for
   → switch it on: Site administration → Server → Tasks → Scheduled tasks
 workflow-off
-  a workflow of tool_trigger is switched off, or a draft, of an event that rules wait for
-  → switch it on: Site administration → Plugins → Admin tools → Event Trigger
+  a workflow of tool_trigger is switched off, of an event that rules wait for
+  → switch it on: Site administration → Plugins → Admin tools → Event Trigger → Manage
 task-failing
   such a task fails again and again
   → its log in Moodle says why

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 _KEEP_LOGS = "Site administration → Plugins → Logging → Standard log → Keep logs for"
 _RETRIES = (
-    "Site administration → Plugins → Admin tools → Event trigger → Learning and cleanup: more tries, or longer between"
+    "Site administration → Plugins → Admin tools → Event Trigger → Plugin Settings, a larger number of re-runs or a"
+    " longer duration between them"
 )
 
 
@@ -45,5 +46,5 @@ def keeping_findings(about: str, kept: Kept, *, posts_alone: bool) -> Iterator[F
             level="warn" if short else "ok",
             code="retries-short" if short else "",
             found=f"tool_trigger tries a post for {duration(kept.tried_s)}{beside}",
-            do=f"what it gives up on in a longer outage is lost; {_RETRIES}" if short else "",
+            do=f"what it gives up on in a longer outage it posts once that is raised: {_RETRIES}" if short else "",
         )

@@ -56,8 +56,8 @@ def workflow_findings(about: str, told: Symptoms, needs: Mapping[str, Needs]) ->
             about=about,
             level="warn",
             code="workflow-off",
-            found=f"tool_trigger has workflows for {named(sorted(waiting))}, and all are switched off or drafts:"
-            f" nothing is posted of it, and the log alone tells it; the rules that wait for this: {lost}",
-            do="switch them on: Site administration → Plugins → Admin tools → Event Trigger; or delete them, where the"
-            " log is to tell it alone",
+            found=f"tool_trigger has workflows for {named(sorted(waiting))}, and all are switched off: nothing"
+            f" is posted of it, and the log alone tells it; the rules that wait for this: {lost}",
+            do="switch them on: Site administration → Plugins → Admin tools → Event Trigger → Manage; or delete them,"
+            " where the log is to tell it alone",
         )
