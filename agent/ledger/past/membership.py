@@ -1,4 +1,7 @@
-"""The history that a new programme begins with: what recorded events put into the sets it looks at, filled in once."""
+"""The history that a new programme begins with: what recorded events put into the sets it looks at, filled in.
+
+One that was taken out and comes back did not hear of what was passed meanwhile: that is filled in too.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ import aiosqlite
 
 from agent.ledger import codec
 from agent.ledger.record import Recorder
+from agent.ledger.rules import in_force
 from agent.model import Event, Use
 
 EVENTS_AT_ONCE = 2_000
+_MEMBERS = "members"
 # The payload is JSON: whether it speaks of a kind is told before it is taken apart.
 _SPEAKS = "instr(v.payload, CAST(? AS BLOB)) > 0"
 _AFTER = """
@@ -29,13 +34,12 @@ async def give(
     *,
     now: int,
 ) -> int:
-    """Fill in the members whose mark (among ``marks``) this ledger has never heard of; returns how many.
+    """Fill in the members whose mark (among ``marks``) the rules before did not have; returns how many are looked at.
 
     ``members`` gives what an event of one of ``kinds`` adds, each with its mark.
     """
-    if not marks:
-        return 0
-    new = set(marks) - set(await recorder.names.find(connection, "meter", marks))
+    known = frozenset(await recorder.names.find(connection, "meter", marks))
+    new = set(marks) - (known & await in_force.until_now(connection, _MEMBERS, frozenset(marks), known))
     if not new:
         return 0
     await recorder.names.number(connection, "meter", sorted(new))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from itertools import groupby
 
 import aiosqlite
@@ -18,6 +17,7 @@ import orjson
 from agent.ledger.record import BADGE_PREFIX, Recorder
 from agent.ledger.record.people import Person
 from agent.ledger.record.undoing import COOLDOWN
+from agent.ledger.rules import in_force
 from agent.model import Use
 
 UsesOf = Callable[[str, str, int, Mapping[str, int], str, str], Iterable[Use]]
@@ -66,7 +66,7 @@ async def give_history(
     """
     wanted = {meter for meter in meters if not meter.startswith(_ONCE)}
     known = frozenset(await recorder.names.find(connection, "meter", wanted))
-    counting = await _counting(connection, wanted, known)
+    counting = await in_force.until_now(connection, _METERS, wanted, known)
     new = wanted if anew else wanted - (known & counting)
     if not new:
         return 0
@@ -90,17 +90,6 @@ async def give_history(
         await recorder.write_uses(connection, lacking, people)
         written += len(lacking)
     return written
-
-
-async def _counting(
-    connection: aiosqlite.Connection, meters: AbstractSet[str], known: AbstractSet[str]
-) -> AbstractSet[str]:
-    """The meters that counted until now; from now on it is ``meters``. A ledger that does not say has all it knows."""
-    kept = list(await connection.execute_fetchall(_IS, (_METERS,)))
-    text = orjson.dumps(sorted(meters)).decode()
-    if not kept or kept[0][0] != text:
-        await connection.execute(_SAY, (_METERS, text))
-    return frozenset(orjson.loads(kept[0][0])) if kept else known
 
 
 async def _lacking(
