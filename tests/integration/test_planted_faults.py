@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,12 +34,15 @@ from typer.testing import CliRunner, Result
 from agent.cli.app import app
 from agent.cli.setup.looks import machine
 from agent.cli.setup.looks.data import whole
+from agent.cli.setup.looks.edge.aside import aside_findings
 from agent.cli.setup.looks.faults import FAULTS
+from agent.clock import SystemClock
+from agent.config.settings import load_settings
 from agent.ledger import file
 from agent.ledger.record import erased
 from agent.service import control
 from catalogue.cli.app import app as catalogue_app
-from tests import servers
+from tests import disks, servers
 from tests.acceptance.campus import Campus, campus, serving, wait_until
 from tests.integration.test_catalogue_process import Served
 from tests.integration.test_catalogue_process import serving as serving_catalogue
@@ -115,6 +119,11 @@ class Beside:
         assert count
         self.at.config.write_text(text)
 
+    def rule(self, more: str) -> None:
+        """Say more of the last rule."""
+        with (self.at.directory / "rules.toml").open("a") as rules:
+            rules.write(f"{more}\n")
+
     def sql(self, *statements: str) -> None:
         """Change Moodle's database."""
         for statement in statements:
@@ -165,6 +174,11 @@ def beside(moodle: MariaSite, tmp_path: Path) -> Iterator[Beside]:
     yield Beside(at=campus(tmp_path, moodle.database, RULES), site=moodle, now=now)
     with moodle.database.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SET GLOBAL init_connect = ''")
+        if cursor.execute("SHOW TABLES LIKE 'mdl_task_kept'"):
+            cursor.execute("DROP VIEW mdl_task_scheduled")
+            cursor.execute("RENAME TABLE mdl_task_kept TO mdl_task_scheduled")
+        if cursor.execute("SHOW COLUMNS FROM mdl_quiz LIKE 'sum_of'"):
+            cursor.execute("ALTER TABLE mdl_quiz CHANGE sum_of sumgrades DECIMAL(10, 5)")
         if cursor.execute("SHOW COLUMNS FROM mdl_logstore_standard_log LIKE 'come_from'"):
             cursor.execute("ALTER TABLE mdl_logstore_standard_log CHANGE come_from origin VARCHAR(10)")
 
@@ -287,6 +301,31 @@ OF_MOODLE = (
         words="never paid are lesson",
     ),
     Planted(
+        code="columns-missing",
+        plant=lambda at: at.sql("ALTER TABLE mdl_quiz CHANGE sumgrades sum_of DECIMAL(10, 5)"),
+        words="is its upgrade finished",
+    ),
+    Planted(
+        code="name-ambiguous",
+        plant=lambda at: (
+            at.sql("INSERT INTO mdl_course_categories (id, name, parent, path) VALUES (8, 'Safety', 0, '/8')"),
+            at.sql("INSERT INTO mdl_course_categories (id, name, parent, path) VALUES (9, 'Safety', 1, '/1/9')"),
+            at.rule('audience = { categories = ["Safety"] }'),
+        ),
+        words="'Safety' is ambiguous",
+        exit_code=2,
+    ),
+    Planted(
+        code="database-failing",
+        plant=lambda at: at.sql(
+            "RENAME TABLE mdl_task_scheduled TO mdl_task_kept",
+            "CREATE VIEW mdl_task_scheduled AS SELECT id, component, classname, (SELECT id FROM mdl_user) AS"
+            " lastruntime, nextruntime, disabled FROM mdl_task_kept",
+        ),
+        words="Subquery returns more than 1 row",
+        exit_code=1,
+    ),
+    Planted(
         code="completion-never-logged",
         plant=lambda at: at.sql(
             r"UPDATE mdl_logstore_standard_log SET eventname = '\\core\\event\\x' WHERE id % 2 = 1"
@@ -407,6 +446,11 @@ class Enrolled:
         assert count
         self.at.config.write_text(text)
 
+    def more(self, text: str) -> None:
+        """Write more into config.toml."""
+        with self.at.config.open("a") as config:
+            config.write(text)
+
     def certificate(self, days: int) -> None:
         """Let the door speak TLS, with a certificate that ends in so many days."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -426,6 +470,22 @@ class Enrolled:
             )
         )
         self.config(r"(listen = .*\n)", r'\1certificate_file = "door.pem"\nprivate_key_file = "door.key"\n')
+
+
+LATER = (("event", "occurred_at"), ("schedule", "since"))
+CALLBACK = (
+    '[[callback]]\nname = "chat"\non = ["award"]\nurl = "https://chat.example.org/hook"\n'
+    'secret_file = "trigger.token"\n'
+)
+
+
+def ran(at: Enrolled, state: str, error: str) -> None:
+    """A scheduled reward has been decided two hours ago, and is not closed."""
+    at.ledger(
+        "INSERT INTO scheduled_run (scheduled, nominal, begins, ends, state, rules_version, counts, as_of_seq,"
+        " as_of_event, error, decided_at) VALUES ('champion', unixepoch() - 9000, 0, unixepoch() - 9000,"
+        f" '{state}', '', 1, 1, 1, '{error}', unixepoch() - 7200)"
+    )
 
 
 def operator(served: Served, *words: str) -> str:
@@ -817,6 +877,64 @@ OF_THE_CAMPUS = (
         exit_code=3,
         also=("chain-broken",),
     ),
+    Planted(
+        code="log-rows-lost",
+        plant=lambda at: at.ledger(
+            "UPDATE source_state SET counts = CAST(json_set(CAST(counts AS TEXT), '$.lost_ids', 20,"
+            " '$.lost_since', unixepoch() - 900, '$.lost_until', unixepoch() - 90,"
+            " '$.lost_noticed_at', unixepoch()) AS BLOB) WHERE source = 'moodle'"
+        ),
+        words="20 ids of its log were removed before they were read",
+    ),
+    Planted(
+        code="holds-wait",
+        plant=lambda at: at.ledger(
+            "INSERT INTO hold (decision_no, rule_id, learner, scope, kind, promise, held_at)"
+            " VALUES (99, 'lesson', 'moodle:35', '', 'review', x'5b5d', unixepoch() - 40 * 86400)"
+        ),
+        words="rewards-agent review list",
+    ),
+    Planted(
+        code="scheduled-failed",
+        plant=lambda at: ran(at, "failed", "no such fact"),
+        words="rewards-agent scheduled show",
+    ),
+    Planted(code="draw-waits", plant=lambda at: ran(at, "announced", ""), words="waits for the catalogue's receipt"),
+    Planted(
+        code="system-unreachable",
+        plant=lambda at: at.more(
+            '[[source]]\nname = "lrs"\nkind = "xapi"\n[source.pull]\nuser = "k"\npassword_file = "trigger.token"\n'
+            f'url = "http://127.0.0.1:{servers.free_port()}/xapi"\n'
+        ),
+        words="lrs: cannot be reached",
+        exit_code=1,
+    ),
+    Planted(
+        code="callback-unusable",
+        plant=lambda at: (
+            at.more(CALLBACK.replace('url = "https://chat.example.org/hook"', 'url_file = "chat.url"')),
+            at.path("chat.url").touch(0o600),
+            at.path("chat.url").write_text("chat, as always"),
+        ),
+        words="chat",
+        exit_code=2,
+    ),
+    Planted(
+        code="callback-failing",
+        plant=lambda at: (
+            at.more(CALLBACK),
+            at.ledger(
+                "INSERT INTO reader (name, acked_seq, last_error) VALUES ('callback:chat', 0, 'it answered (500)')"
+            ),
+        ),
+        words="rewards-agent callback test chat",
+    ),
+    Planted(
+        code="catalogue-forged",
+        plant=lambda at: at.ledger("UPDATE setting SET value = " + f"'{'ab' * 32}' WHERE key = 'catalogue_key'"),
+        words="past every proxy",
+        exit_code=3,
+    ),
     Planted(code="certificate-expires", plant=lambda at: at.certificate(9), words="ends in 9 days"),
     Planted(code="certificate-expired", plant=lambda at: at.certificate(-9), words="renew it", exit_code=1),
     Planted(
@@ -850,6 +968,61 @@ def test_what_is_wrong_on_the_campus_is_found_and_named(enrolled: Enrolled, plan
     code, found = told(enrolled.at.config)
     assert_found(found, planted.code, planted.words, planted.also)
     assert code == planted.exit_code
+
+
+def test_a_signature_that_the_catalogue_does_not_take_is_told(
+    enrolled: Enrolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = SystemClock.now
+    monkeypatch.setattr(SystemClock, "now", lambda clock: now(clock) - 2 * HOUR)
+    code, found = told(enrolled.at.config)
+    assert_found(found, "key-refused", "compare both machines' clocks", ("clock-skew",))
+    assert code == 2
+
+
+def test_a_disk_without_room_is_told_before_it_is_full_and_then(
+    enrolled: Enrolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "FREE_BYTES_GOOD", 1 << 60)
+    code, found = told(enrolled.at.config)
+    assert_found(found, "disk-filling", "free some space before it runs out", ())
+    monkeypatch.setattr(machine, "FREE_BYTES_MIN", 1 << 60)
+    full, found = told(enrolled.at.config)
+    assert_found(found, "disk-full", "nothing is lost", ())
+    assert (code, full) == (0, 1)
+
+
+def test_a_file_system_that_turned_read_only_is_told(enrolled: Enrolled) -> None:
+    data = str(enrolled.path("data"))
+    disks.mount("--bind", data, data)
+    try:
+        disks.mount("-o", "remount,bind,ro", data)
+        code, found = told(enrolled.at.config)
+    finally:
+        subprocess.run(["umount", "--lazy", data], check=True)
+    assert_found(found, "disk-read-only", "mount it again", ())
+    assert code == 1
+
+
+def test_a_program_that_has_the_ledger_for_itself_is_told(enrolled: Enrolled) -> None:
+    with closing(sqlite3.connect(enrolled.path("data/ledger.db"))) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        code, found = told(enrolled.at.config)
+    assert_found(found, "ledger-locked", "see who has it open: lsof", ())
+    assert code == 1
+
+
+def test_a_scheduled_reward_that_nobody_decides_is_told(enrolled: Enrolled) -> None:
+    lessons = '{ of = "lesson.completed", days = 1 }'
+    with enrolled.path("rules.toml").open("a") as rules:
+        rules.write(f'[[scheduled]]\nid = "daily"\nevery = "day"\nattendance = {lessons}\naward = 1\n')
+    enrolled.at.catch_up()
+    assert "scheduled-late" not in {one["code"] for one in told(enrolled.at.config)[1]}
+    enrolled.ledger(*(f"UPDATE {table} SET {time} = {time} - 10 * 86400" for table, time in LATER))
+    code, found = told(enrolled.at.config)
+    assert_found(found, "scheduled-late", "is not decided yet", ())
+    assert code == 0
 
 
 def test_a_key_of_texts_that_is_put_back_is_the_old_one_again(enrolled: Enrolled, tmp_path: Path) -> None:
@@ -1115,6 +1288,21 @@ def test_posts_that_no_log_holds_are_told_until_the_catalogue_has_what_they_earn
     assert told(enrolled.at.config)[1] == []
 
 
+async def test_a_source_on_which_the_program_fails_is_told_while_it_runs(tmp_path: Path) -> None:
+    settings = load_settings(campus(tmp_path, "sqlite:////nowhere/moodle.db", RULES).config)
+    trouble = {"source": "moodle", "trouble": "KeyError at agent/collectors/x.py:1", "do": "report it to its makers"}
+
+    async def failing() -> list[dict[str, str]]:
+        return [trouble]
+
+    settings.agent.data_dir.mkdir(mode=0o700)
+    async with control.listening(settings.agent.data_dir, {"sources.failing": failing}):
+        (found,) = await aside_findings(settings)
+    assert (found.about, found.code, found.level, found.found) == (
+        "source moodle", "source-failing", "fail", trouble["trouble"]
+    )  # fmt: skip
+
+
 def test_what_the_operator_did_is_told_to_the_campus(enrolled: Enrolled) -> None:
     operator(enrolled.catalogue, "tenant", "suspend", "test-campus")
     code, found = told(enrolled.at.config)
@@ -1124,12 +1312,22 @@ def test_what_the_operator_did_is_told_to_the_campus(enrolled: Enrolled) -> None
     code, found = told(enrolled.at.config)
     assert_found(found, "campus-closed", "closed", ())
     assert code == 2
+    (one,) = json.loads(operator(enrolled.catalogue, "agent", "list", "test-campus", "--json"))
+    operator(enrolled.catalogue, "agent", "revoke", "test-campus", one["agent"])
+    code, found = told(enrolled.at.config)
+    assert_found(found, "agent-revoked", "make a new key and enrol it", ())
+    assert code == 2
 
 
 def test_a_library_that_is_too_old_for_the_ledger_is_told() -> None:
     found = machine.library((3, 34, 1))
     assert (found.code, found.exit_code, bool(found.do)) == ("sqlite-old", 2, True)
     assert machine.library((3, 40, 1)).level == "ok"
+
+
+def test_every_code_is_planted_or_met_by_a_test() -> None:
+    tests = "".join(path.read_text("utf-8") for path in Path(__file__).parents[1].rglob("test_*.py"))
+    assert [code for code in FAULTS if f'"{code}"' not in tests] == []
 
 
 def test_every_code_that_the_program_uses_has_its_meaning_and_its_remedy() -> None:

@@ -62,6 +62,7 @@ async def test_a_function_that_is_missing_or_refused_names_the_rules_and_the_cur
         web.moods.codes["mod_quiz_get_user_attempts"] = "accessexception"
         web.moods.codes["core_completion_get_activities_completion_status"] = "nopermissions"
         _, missing, refused = await looked(settings)
+    assert {missing.code, refused.code} == {"function-missing"}
     assert missing.found.startswith("mod_quiz_get_user_quiz_attempts: not in the service; it feeds attempt, ")
     assert missing.found.endswith("the rules that this concerns: quiz")
     assert "add mod_quiz_get_user_quiz_attempts (before Moodle 5.0 mod_quiz_get_user_attempts)" in missing.do
@@ -89,6 +90,13 @@ async def test_a_user_who_is_shown_teachers_alone_is_told_though_moodle_refuses_
         _, finding = await looked(settings)
     assert finding.found.startswith("core_enrol_get_enrolled_users: no learner is told in any of the newest courses")
     assert "moodle/user:viewdetails" in finding.do
+
+
+async def test_a_user_who_sees_no_course_is_told(tmp_path: Path) -> None:
+    async with configured(tmp_path) as (web, settings):
+        web.ask("DELETE FROM mdl_course")
+        blind = {one.code: one for one in await looked(settings)}["web-service-blind"]
+    assert "give its role moodle/course:view at the site" in blind.do
 
 
 async def test_that_nobody_can_tell_who_is_staff_is_told(tmp_path: Path) -> None:
@@ -133,6 +141,7 @@ async def test_a_token_in_clear_is_told(tmp_path: Path) -> None:
         config.write_text(config.read_text().replace(web.url, "http://moodle.invalid"))
         warned, failed = await looked(load_settings(config))
     assert (warned.found, failed.level) == ("the token goes over the network in clear", "fail")
+    assert (warned.code, failed.code) == ("token-in-clear", "web-service-unusable")
 
 
 def test_init_of_a_hosted_site_writes_both_sources_and_lists_what_the_service_needs(tmp_path: Path) -> None:
