@@ -68,10 +68,10 @@ class Evidence(StrEnum):
     nothing = "nothing"
 
 
-EventMark = Literal["restored", "logged_in_as", "preview", "preview_unknown", "backdated", "unconfirmed", "partial"]
-"""What a collector saw about the whole act: `backdated`, `unconfirmed` and `preview_unknown` hold, `partial` is told,
-others never earn. `unconfirmed` is a post whose row in a log was not seen yet; `partial` lacks a part of its key
-(`sighting.partial`)."""
+EventMark = Literal["restored", "cleared", "logged_in_as", "preview", "preview_unknown", "backdated", "unconfirmed",
+                    "partial"]  # fmt: skip
+"""What a collector saw about the whole act: `backdated`, `preview_unknown` and `unconfirmed` (a post whose row was not
+seen yet) hold, `partial` (its key) is told, others never earn. `cleared`: it went with its activity or enrolment."""
 
 PersonMark = Literal[
     "guest", "nobody", "system", "not_agreed", "agreement_unknown", "site_admin", "staff", "roles_unknown",

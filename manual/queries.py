@@ -76,6 +76,7 @@ GROUPS = (
             "lookups/quizzes.py",
             "lookups/whose.py",
             "lookups/writing.py",
+            "reading/cleared.py",
             "reading/marked.py",
         ),
     ),

@@ -317,10 +317,13 @@ ALWAYS_READ: Mapping[str, tuple[str, ...]] = {
     "course.graded": ("grade_items",),
     "outcome.rated": ("grade_items",),
     "forum.posted": ("forum_discussions",),
+    "forum.post_deleted": ("course_modules",),
+    "forum.discussion_deleted": ("course_modules",),
     "*": ("user",),
 }
 """Tables read for a kind whatever the rules ask: previews never earn, what was marked is whose attempt it was, a
-grade's kind is its item's type, a discussion counts as its first post, deleted people never earn."""
+grade's kind is its item's type, a discussion counts as its first post, a post that went with its forum was not deleted,
+deleted people never earn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

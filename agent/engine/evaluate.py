@@ -20,11 +20,14 @@ from agent.engine.quota import Places, Quota
 from agent.engine.rulebook import CompiledDeny, CompiledRule, Payee, Rulebook, scope_of
 from agent.model import FROM_PROFILE, Check, Event, EventMark, HoldKind, Observation, PersonMark, Posting
 
-NEVER_MARKS = (
+NEVER_MARKS: tuple[tuple[EventMark, str], ...] = (
     ("restored", "never earns: restored from a backup"),
+    ("cleared", "never earns: went with its activity or its learner's enrolment"),
     ("logged_in_as", "never earns: log-in-as"),
     ("preview", "never earns: quiz preview"),
 )
+NEVER_UNDO = tuple(reason for reason in NEVER_MARKS if reason[0] in {"restored", "cleared"})
+"""Marks of what undoes nothing: it did not happen, or says nothing of what was done."""
 NEVER_PEOPLE: Mapping[PersonMark, str] = {
     "guest": "never earns: guest",
     "nobody": "never earns: nobody",
@@ -116,7 +119,9 @@ def _guarded(verdict: Verdict, checks: tuple[CompiledCheck, ...]) -> Verdict:
 
 
 def _undoing(event: Event, rule: CompiledRule, rulebook: Rulebook) -> Verdict:
-    """Whoever undoes it: an act that is no longer there has not earned. Only what did not happen undoes nothing.
+    """Whoever undoes it: an act that is no longer there has not earned.
+
+    What did not happen undoes nothing, nor does what says nothing of the act, such as that its activity is gone.
 
     Nobody knows yet of a post whose log row is to come: it undoes when that is there.
     """
@@ -124,8 +129,9 @@ def _undoing(event: Event, rule: CompiledRule, rulebook: Rulebook) -> Verdict:
     name = undone_by(seen.kind) if rule not in rulebook.matching(seen).doubts else "object"
     refs = refs_of(seen, (name,))
     subject = seen.people.get("subject")
-    if "restored" in seen.marks:
-        reason = dict(NEVER_MARKS)["restored"]
+    never = next((reason for mark, reason in NEVER_UNDO if mark in seen.marks), "") if seen.marks else ""
+    if never:
+        reason = never
     elif rule.mode == "off":
         reason = "mode off"
     elif "unconfirmed" in seen.marks:

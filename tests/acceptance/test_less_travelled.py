@@ -462,8 +462,12 @@ def deleted_later(stage: Stage) -> None:
 
 
 def unenrolled(stage: Stage) -> None:
+    """With an enrolment Moodle deletes the grades, and what was complete by its grade is incomplete."""
     module, _ = stage.activity("page")
     stage.completed(module, 1)
+    stage.completed(module, 0, userid=stage.teacher)
+    stage.row(moodle.GRADE_DELETED, objecttable="grade_grades", objectid=stage.numbers(), relateduserid=stage.learner,
+              userid=stage.teacher, other={"finalgrade": "90.00000"})  # fmt: skip
     stage.row(moodle.UNENROLLED, relateduserid=stage.learner, userid=stage.teacher, other={"enrol": "manual"})
 
 

@@ -335,6 +335,33 @@ async def test_a_grade_is_that_of_its_moment_and_names_its_activity(site: Site, 
     assert (bare.kind, bare.facts["grade"], bare.natural_key[-1]) == ("grade.awarded", 8, "")
 
 
+async def test_what_went_with_its_activity_or_an_enrolment_was_not_undone(site: Site, clock: HandClock) -> None:
+    put(site, "modules", id=9, name="forum")
+    for module, going in ((12, 0), (13, 1)):
+        put(site, "course_modules", id=module, course=3, module=9, instance=module, section=9, deletioninprogress=going)
+    deleted = r"\mod_forum\event\post_deleted"
+    posts = {"eventname": deleted, "objecttable": "forum_posts", "contextlevel": 70}
+    for position, module in ((1, 12), (2, 13), (3, 14)):
+        log(site, position, objectid=position, relateduserid=35, contextinstanceid=module, userid=65, **posts)
+    fell = {"eventname": moodle.COMPLETION, "objecttable": "course_modules_completion", "contextlevel": 70,
+            "contextinstanceid": 12, "userid": 65, "other": '{"completionstate":0}'}  # fmt: skip
+    went = {"eventname": moodle.GRADE_DELETED, "objecttable": "grade_grades", "userid": 65}
+    log(site, 4, objectid=1, relateduserid=35, **fell)
+    log(site, 5, objectid=9, relateduserid=35, **went)
+    log(site, 6, objectid=2, relateduserid=35, **fell)
+    log(site, 7, objectid=8, relateduserid=36, **went)
+    log(site, 8, objectid=3, relateduserid=35, **fell)
+    events = (deleted, moodle.COMPLETION, moodle.GRADE_DELETED)
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=wanting(*events))
+    assert [one.position for one in seen if "cleared" in one.marks] == [2, 3, 4, 5, 7], "of a forum and of grades"
+    assert [one.kind for one in seen if "cleared" not in one.marks] == [
+        "forum.post_deleted",
+        "lesson.uncompleted",
+        "lesson.uncompleted",
+    ]
+
+
 async def test_a_discussion_counts_as_its_first_post(site: Site, clock: HandClock) -> None:
     put(site, "forum_discussions", id=3, course=3, forum=1, name="d", firstpost=30, userid=35)
     for post, words in ((30, 264), (31, None)):

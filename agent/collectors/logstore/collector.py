@@ -21,6 +21,7 @@ from agent.collectors.logstore.names import Several, agreed, meanings, require_o
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.ahead import Ahead, Place
 from agent.collectors.logstore.reading.behind import Behind
+from agent.collectors.logstore.reading.cleared import mark_cleared
 from agent.collectors.logstore.reading.deleted import deleted, tell
 from agent.collectors.logstore.reading.filling import Again, Change, fill, read_again
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
@@ -325,13 +326,13 @@ class LogstoreCollector:
         self, rows: Sequence[Row], demand: Demand, backdated: frozenset[int], *, start_at: int, before: int
     ) -> tuple[list[Observation], Counter[str]]:
         """What rows show, with what is looked up for them and what they show again; and counts."""
-        counts, kinds = Counter[str](), self._kinds_now()
+        counts, kinds, reader = Counter[str](), self._kinds_now(), self._reader
         drafts = drafts_of(rows, kinds, demand.facts, start_at=start_at, backdated=backdated, seen=counts)
         self._facts = demand.facts
+        await mark_cleared(reader, drafts, step=self._watch.step)
         self._lost_last |= await self._look_up(drafts, demand, kinds)
-        again = await submissions(
-            self._reader, self._state, drafts, demand, upto=before, admins=self._options.site_admins
-        )
+        admins = self._options.site_admins
+        again = await submissions(reader, self._state, drafts, demand, upto=before, admins=admins)
         if again:
             shown = drafts_of(again, kinds, demand.facts, start_at=start_at, backdated=frozenset(), seen=Counter())
             self._lost_last |= await self._look_up(shown, demand, kinds)
@@ -339,8 +340,7 @@ class LogstoreCollector:
             counts["rows_shown_again"] += len(together) - len(drafts)
             drafts = together
         self._lost |= self._lost_last
-        prompting = prompts(demand)
-        if prompting:
+        if prompting := prompts(demand):
             drafts = [draft for draft in drafts if draft.event not in prompting or draft.event in demand.names]
         site = self._options.site_name
         return [observation_of(draft, source=self.name, site=site) for draft in drafts], counts

@@ -30,6 +30,7 @@ the whole attempt is marked (`QUIZ_MARKED`) is only told of learners who may hav
 QUIZ_GRADED = r"\mod_quiz\event\attempt_graded"
 """Since Moodle 5.0: questions that take long to grade are graded some time after the attempt was handed in."""
 GRADE_DELETED = r"\core\event\grade_deleted"
+"""A grade went: with its item or its learner's enrolment, or with all at a reset. One that is cleared stays, empty."""
 ASSIGN_REMOVED = r"\mod_assign\event\submission_removed"
 ASSIGN_STATUS = r"\mod_assign\event\submission_status_updated"
 ASSIGN_SUBMITTED = r"\mod_assign\event\assessable_submitted"

@@ -120,7 +120,7 @@ def test_a_rule_that_asks_for_nothing_is_not_slower_judged() -> None:
 def test_the_attempts_that_are_marked_again_are_read_though_they_do_not_earn() -> None:
     names = rulebook(QUIZ).demand.names
     assert {name.rpartition("\\")[2] for name in names} == {
-        "attempt_submitted", "attempt_regraded", "attempt_manual_grading_completed",
+        "attempt_submitted", "attempt_regraded", "attempt_manual_grading_completed", "question_manually_graded",
     }  # fmt: skip
     assert "Taken back when a later such event or quiz.regraded about the same thing no longer meets" in " ".join(
         explain.rule_sentences(rulebook(QUIZ).rules[0], rulebook(QUIZ))

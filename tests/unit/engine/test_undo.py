@@ -8,6 +8,7 @@ import pytest
 
 from agent.config.document import FaultsError
 from agent.engine import booking, evaluate, explain
+from agent.engine.evaluate import NEVER_UNDO
 from agent.engine.review import approval
 from agent.engine.whatif.trial import Trial
 from agent.model import Event, EventMark, Observation, PersonMark, Trust
@@ -177,9 +178,12 @@ def changed(one: Event, *, marks: tuple[EventMark, ...] = (), mark: PersonMark |
     return replace(one, seen=seen)
 
 
-def test_restored_rows_undo_nothing_and_no_other_mark_protects_an_award() -> None:
-    restored = changed(deleted(10), marks=("restored",))
-    assert play(QUIZ, attempt(9), restored)[1] == "ann refused never earns: restored from a backup"
+@pytest.mark.parametrize(("mark", "reason"), NEVER_UNDO)
+def test_what_did_not_happen_or_was_only_cleared_away_undoes_nothing(mark: EventMark, reason: str) -> None:
+    assert play(QUIZ, attempt(9), changed(deleted(10), marks=(mark,)))[1] == f"ann refused {reason}"
+
+
+def test_no_other_mark_protects_an_award() -> None:
     for undo in (changed(deleted(10), marks=("logged_in_as", "backdated")), changed(deleted(10), mark="staff")):
         assert play(QUIZ, attempt(9), undo)[1] == "ann reversed undone: quiz.attempt_deleted"
 

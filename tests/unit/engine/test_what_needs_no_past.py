@@ -15,6 +15,7 @@ from tests.rule_stories import decide, event, line, play, rule, rulebook
     ("mark", "reason"),
     [
         ("restored", "never earns: restored from a backup"),
+        ("cleared", "never earns: went with its activity or its learner's enrolment"),
         ("logged_in_as", "never earns: log-in-as"),
         ("preview", "never earns: quiz preview"),
     ],

@@ -1,4 +1,4 @@
-"""The activity an event happened in: its sort, its section, its instance."""
+"""The activity an event happened in: its sort, its section, its instance; and posts that only went with it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ _SUBSECTIONS = (
     "WHERE s.component = 'mod_subsection' AND s.course IN ([courses])"
 )
 """Since Moodle 4.5 a subsection is a section of its own; older ones have no such columns, and no subsections."""
+_THERE = "SELECT id FROM {course_modules} WHERE deletioninprogress = 0 AND id IN ([ids])"
+_POSTS_GONE = frozenset({"forum.post_deleted", "forum.discussion_deleted"})
+"""What Moodle also tells of each post when the whole forum is deleted."""
 _FEEDS = ("module", "section", "section_progress_pct", "late_by", "on_time")
 
 
@@ -42,6 +45,22 @@ def activities(batch: Batch) -> LookUp:
             draft.section, draft.instance, draft.expected = batch.section_of(row[2]), row[3], row[4]
             if "module" in batch.facts and draft.module is not None:
                 draft.facts["module"] = draft.module
+
+
+def forums_gone(batch: Batch) -> LookUp:
+    """Mark posts that nobody deleted: their forum is gone, or its course, and they went with it."""
+    mine = [draft for draft in batch.drafts if draft.kind in _POSTS_GONE and draft.lesson is not None]
+    if not mine:
+        return
+    (answer,) = yield [
+        batch.schema.query(_THERE, ids=sorted({draft.lesson for draft in mine if draft.lesson is not None}))
+    ]
+    if isinstance(answer, Unreadable):
+        return
+    there = {row[0] for row in answer}
+    for draft in mine:
+        if draft.lesson not in there:
+            draft.marks.add("cleared")
 
 
 def _kept_from_us(answer: Answer) -> bool:
