@@ -230,24 +230,44 @@ class Pipeline:
             InvalidInputError: somebody who takes part in it was erased, or has not agreed where that is asked.
             TransientError: nothing of it stands (disk full, locked).
         """
-        rulebook = self.rulebook
-        now = self._clock.now()
 
         async def unit(connection: aiosqlite.Connection) -> Sequence[Decision]:
             aliases = await self.whose.now(connection)
             event = trust.tag(aliases.of(seen), Trust.server_verified)
             self.whose.require(event)
-            verdicts = evaluate.judge(event, rulebook)
-            if not await self._recorder.fresh(connection, [event]):
-                return ()
-            told = await self._brought.completed(connection, list(verdicts), rulebook, shadow=self._shadow)
-            past = await self.past(connection, booking.wants(told.verdicts, shadow=self._shadow))
-            decisions = booking.book(told.verdicts, past, shadow=self._shadow)
-            number = self._version_numbers[rulebook.version]
-            await self._recorder.record(connection, told.with_acts([event]), decisions, version_no=number, now=now)
-            return decisions
+            return await self._decide(connection, await self._recorder.fresh(connection, [event]))
 
         return await self._writer.run(unit)
+
+    async def joined(self, connection: aiosqlite.Connection, learner: str) -> Sequence[Decision]:
+        """What a learner's accounts completed only together, decided and recorded: no act of theirs is to come for it.
+
+        Inside one of the writer's units, after their sets are one.
+        """
+        rulebook, aliases = self.rulebook, await self.whose.now(connection)
+        kinds = frozenset[str]().union(*({*one.kinds, one.kind} for one in rulebook.derivations))
+        acts = list[Event]()
+        async for page in membership.acts(connection, kinds):
+            ours = (dataclasses.replace(event, seen=aliases.of(event.seen)) for event in page)
+            acts += [event for event in ours if _is_of(event.seen, learner)]
+        told = {derived.named(event).event_id for event in acts if derived.is_derived(event.seen)}
+        acts = [event for event in acts if not derived.is_derived(event.seen)]
+        found = await self._brought.derived(connection, acts, rulebook, self._clock.now(), again=True)
+        made = [event for event in found if derived.is_derived(event.seen) and event.event_id not in told]
+        return await self._decide(connection, await self._recorder.fresh(connection, made))
+
+    async def _decide(self, connection: aiosqlite.Connection, made: Sequence[Event]) -> Sequence[Decision]:
+        """Decide and record events that no page brought, by the rules in force, with all that they bring about."""
+        if not made:
+            return ()
+        rulebook, shadow = self.rulebook, self._shadow
+        judged = [verdict for event in made for verdict in evaluate.judge(event, rulebook)]
+        told = await self._brought.completed(connection, judged, rulebook, shadow=shadow)
+        past = await self.past(connection, booking.wants(told.verdicts, shadow=shadow))
+        found = booking.book(told.verdicts, past, shadow=shadow)
+        number, now = self._version_numbers[rulebook.version], self._clock.now()
+        await self._recorder.record(connection, told.with_acts(made), found, version_no=number, now=now)
+        return found
 
     async def brought(self, connection: aiosqlite.Connection, events: list[Event], rulebook: Rulebook) -> list[Event]:
         """Recorded events with everything that they brought about, or would have: for a rule that came later."""
@@ -261,17 +281,8 @@ class Pipeline:
 
         ``events`` are those of the decisions, by their id. Inside one of the writer's units.
         """
-        rulebook, shadow = self.rulebook, self._shadow
-        made = await self._brought.completed_by(connection, decisions, events, rulebook)
-        if not made:
-            return ()
-        judged = [verdict for event in made for verdict in evaluate.judge(event, rulebook)]
-        told = await self._brought.completed(connection, judged, rulebook, shadow=shadow)
-        past = await self.past(connection, booking.wants(told.verdicts, shadow=shadow))
-        found = booking.book(told.verdicts, past, shadow=shadow)
-        number, now = self._version_numbers[rulebook.version], self._clock.now()
-        await self._recorder.record(connection, told.with_acts(made), found, version_no=number, now=now)
-        return found
+        made = await self._brought.completed_by(connection, decisions, events, self.rulebook)
+        return await self._decide(connection, made)
 
     async def _asked(self, behind: Behind, judged: Sequence[Verdict]) -> asyncio.Task[booking.State]:
         """Begin to read the past of a page; with its persons known, all questions stand before what is written next."""
@@ -341,3 +352,8 @@ class Pipeline:
     def reading(self) -> contextlib.closing[sqlite3.Connection]:
         """A connection to the ledger that only reads."""
         return contextlib.closing(file.open_for_reading(self._data_dir))
+
+
+def _is_of(seen: Observation, learner: str) -> bool:
+    subject = seen.people.get("subject")
+    return subject is not None and seen.learner(subject) == learner

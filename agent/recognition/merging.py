@@ -64,6 +64,7 @@ class Merging:
                 return root, await merge.plan_of(connection, self._recorder, wanted)
             plan = await merge.carry_out(connection, self._recorder, wanted)
             await self._pipeline.whose.read(connection)
+            await self._pipeline.joined(connection, root)
             return root, plan
 
         root, plan = await self._writer.run(unit if preview else self._following.after(unit, now))

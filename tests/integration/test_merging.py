@@ -438,3 +438,40 @@ async def test_what_is_given_by_hand_after_a_merge_that_was_rolled_back_is_of_th
         hand = ByHand(here.writer, here.recorder, here.pipeline, following, clock)
         assert (await hand.assign(badge="done", learner="moodle:ben", by="B. Desk"))["learner"] == "moodle:ben"
         assert (it.balance("ann", "badge:done"), it.balance("ben", "badge:done")) == (0, 1)
+
+
+PROGRAMME = (
+    HEAD
+    + '[programme.p]\ncourses = ["id:1", "id:2"]\npass = "completed"\n'
+    + rule("programme.completed", name="whole", more='once_per = "event"')
+)
+
+
+def course(number: int, who: str, hour: int = 9) -> Event:
+    return event("course.completed", f"2026-09-07T{hour:02d}:00:00", who, course=str(number), key=f"{number}{who}")
+
+
+async def test_a_programme_that_two_accounts_passed_only_together_is_paid_when_they_are_merged(tmp_path: Path) -> None:
+    async with desk(tmp_path, PROGRAMME) as it:
+        await it.here.take(course(1, "ann").seen, course(2, "ben", 10).seen, course(2, "cat").seen)
+        assert it.balance("ann") == it.balance("ben") == 0
+        await it.merge()
+        assert (it.balance("ann"), it.balance("cat")) == (10, 0)
+        when = "SELECT occurred_at FROM event WHERE event_no = (SELECT max(event_no) FROM event)"
+        assert rows(tmp_path, when) == [(course(2, "ben", 10).seen.occurred_at,)]
+        assert (await it.merge())["already"]
+        assert it.balance("ann") == 10
+
+
+@pytest.mark.parametrize("whole", ["ann", "ben", "both"])
+async def test_a_programme_that_an_account_passed_by_itself_is_not_paid_again_when_it_is_merged(
+    tmp_path: Path, whole: str
+) -> None:
+    async with desk(tmp_path, PROGRAMME) as it:
+        for who in ("ann", "ben"):
+            await it.here.take(
+                *(course(number, who).seen for number in (1, 2) if whole in {who, "both"} or number == 1)
+            )
+        before = it.balance("ann") + it.balance("ben")
+        await it.merge()
+        assert (it.balance("ann") + it.balance("ben"), before) == (before, 20 if whole == "both" else 10)

@@ -5,7 +5,7 @@ One that was taken out and comes back did not hear of what was passed meanwhile:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 
 import aiosqlite
 
@@ -43,17 +43,24 @@ async def give(
     if not new:
         return 0
     await recorder.names.number(connection, "meter", sorted(new))
-    written = after = 0
-    listed = [f'"{kind}"' for kind in sorted(kinds)]
-    sql = _AFTER.format(speaks=" OR ".join([_SPEAKS] * len(listed)))
-    while rows := list(await connection.execute_fetchall(sql, (after, *listed, EVENTS_AT_ONCE))):
-        after = rows[-1][0]
-        notes = []
-        for _, occurred_at, event_id, source, position, trust, payload in rows:
-            event = codec.decode_event(
-                payload, source=source, position=position, occurred_at=occurred_at, event_id=event_id, trust=trust
-            )
-            notes += [use for mark, use in members(event) if mark in new]
+    written = 0
+    async for page in acts(connection, kinds):
+        notes = [use for event in page for mark, use in members(event) if mark in new]
         await recorder.keep(connection, notes, now)
         written += len(notes)
     return written
+
+
+async def acts(connection: aiosqlite.Connection, kinds: Collection[str]) -> AsyncIterator[Sequence[Event]]:
+    """The recorded events of these kinds, and a few that only speak of one, page by page in order of arrival."""
+    after = 0
+    listed = [f'"{kind}"' for kind in sorted(kinds)]
+    sql = _AFTER.format(speaks=" OR ".join([_SPEAKS] * len(listed)))
+    while listed and (rows := list(await connection.execute_fetchall(sql, (after, *listed, EVENTS_AT_ONCE)))):
+        after = rows[-1][0]
+        yield [
+            codec.decode_event(
+                payload, source=source, position=position, occurred_at=occurred_at, event_id=event_id, trust=trust
+            )
+            for _, occurred_at, event_id, source, position, trust, payload in rows
+        ]
