@@ -17,7 +17,7 @@ from agent.ledger.verify import verify
 from catalogue import verify as central
 from sim import kin, purse, sales
 from sim.look import Seen, look
-from sim.model import owed
+from sim.model import day, owed
 from sim.programs import Books
 from sim.purse import EARNED, Line
 from sim.sales import Sold
@@ -28,6 +28,11 @@ K = TypeVar("K", str, tuple[str, str])
 _TWICE = """
 SELECT CAST(body AS TEXT) ->> 'learner', CAST(body AS TEXT) ->> 'rule', event_no, count(*) FROM entry
 WHERE CAST(body AS TEXT) ->> 'kind' = 'award' AND event_no IS NOT NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
+"""
+_OF_FORMS = """
+SELECT CAST(e.body AS TEXT), EXISTS (SELECT 1 FROM hold h JOIN decision d USING (decision_no)
+  WHERE h.rule_id = 'form' AND h.state = 'approved' AND d.event_no = e.event_no)
+FROM entry e WHERE CAST(e.body AS TEXT) ->> 'rule' = 'form' AND CAST(e.body AS TEXT) ->> 'kind' = 'award'
 """
 _UNMERGED = """
 SELECT a.site || ':' || a.lms_user, count(*)
@@ -116,10 +121,25 @@ async def faults(world: World) -> list[str]:
     found += _northern(world)
     for sidecar in world.sidecars:
         with file.reading(sidecar.program.home / "data") as ledger:
-            found += _unfounded(ledger, world.rules)
+            found += [*_unfounded(ledger, world.rules), *_over(world, ledger)]
     homes = {sidecar.name: sidecar.program.home for sidecar in world.sidecars}
     now = world.clocks["catalogue"].now()
     return found + await books(homes, world.centre.home, world.sold, now=now, owners=world.owners)
+
+
+def _over(world: World, ledger: sqlite3.Connection) -> Iterator[str]:
+    """Days on which forms issued more than they may without a reviewer; who reviewed what a lost disk knew."""
+    most = world.terms.forms_a_day
+    if not most or world.trace.faults.keys() & FORGETS:
+        return
+    issued: Counter[str] = Counter()
+    for body, reviewed in ledger.execute(_OF_FORMS):
+        entry = json.loads(body)
+        if not reviewed and not entry["reason"].startswith("merged"):
+            issued[day(entry["occurred_at"])] += entry["amount"]
+    for when, points in sorted(issued.items()):
+        if points > most:
+            yield f"forms issued {points} on {when} and nobody reviewed it; it is {most} at most"
 
 
 def _untold(world: World, seen: Seen) -> Iterator[str]:

@@ -50,8 +50,8 @@ class Seen:
     """Learner → points, the sum of all entries."""
     awards: Awards
     """Awards that stand: each that was reversed is one less."""
-    reviews: tuple[tuple[int, int], ...]
-    """Decisions that wait for a reviewer, each with the number of the form that it is about."""
+    reviews: tuple[tuple[int, str, int], ...]
+    """Decisions that wait for a reviewer, each with its rule and the number of the form that it is about."""
     marks: Erased
     """Who was erased."""
     lost_ids: int
@@ -109,8 +109,8 @@ def _sums(parts: Iterable[tuple[str, int]]) -> dict[str, int]:
     return {who: points for who, points in found.items() if points}
 
 
-def _reviews(connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
+def _reviews(connection: sqlite3.Connection) -> Iterator[tuple[int, str, int]]:
     for row in reading.holds(connection):
         event = reading.event_by_no(connection, row.event_no)
-        if row.decision.rule_id == "essay" and event is not None:
-            yield row.decision_no, int((event.seen.object_id or "s0").removeprefix("s"))
+        if row.decision.rule_id in {"essay", "form"} and event is not None:
+            yield row.decision_no, row.decision.rule_id, int((event.seen.object_id or "s0").removeprefix("s"))

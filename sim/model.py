@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sim.moodle import ADMIN, COMPLETED, DELETED, GUEST, LEFT, LOGGED_IN, POSTED, VIEWED, Form, Row
 
-PAYS: Mapping[str, int] = {"lesson": 10, "login": 1, "view": 2, "post": 5, "form": 7, "essay": 20}
+PAYS: Mapping[str, int] = {"lesson": 10, "login": 1, "view": 2, "post": 5, "form": 7, "essay": 20, "path": 15}
 """Rule → points, before anybody edits."""
 _RULES = """\
 schema   = 1
@@ -58,6 +58,7 @@ id = "form"
 title = "Form sent"
 on = "submission.received"
 award = {form}
+{budget}
 
 [[rule]]
 id = "essay"
@@ -67,6 +68,18 @@ conditions = {{ form = "essay" }}
 award = {essay}
 limit = "1/day"
 review = "always"
+
+[[challenge]]
+id = "path"
+title = "Look around, then learn"
+award = {path}
+
+  [[challenge.step]]
+  on = "course.viewed"
+
+  [[challenge.step]]
+  on = "lesson.completed"
+  count = 2
 """
 _BONUS = """
 [[rule]]
@@ -78,19 +91,23 @@ reverse_on = "forum.post_deleted"
 """
 BONUS = 3
 """What a rule pays that comes later, and is then decided for what was before."""
-VIEWS_A_DAY, ESSAYS_A_DAY = 3, 1
+VIEWS_A_DAY, ESSAYS_A_DAY, LESSONS_OF_PATH = 3, 1, 2
 
 
 class Terms(NamedTuple):
-    """How long points live, and whether what is taken back and was spent is owed or forgiven."""
+    """How long points live, and whether what is taken back and was spent is owed or forgiven.
+
+    ``forms_a_day`` are the points that forms may issue in a day without a reviewer, to all learners together; 0: any.
+    """
 
     life: str = "never"
     overdraw: str = "owe"
+    forms_a_day: int = 0
 
 
 USUAL = Terms()
-LIVES, OVERDRAWS = ("never", "3s", "40s", "1h"), ("owe", "owe", "forgive")
-"""What worlds differ in: points live longer than any story, or shorter."""
+LIVES, OVERDRAWS, BUDGETS = ("never", "3s", "40s", "1h"), ("owe", "owe", "forgive"), (0, 0, 15)
+"""What worlds differ in: points live longer than any story, or shorter; two forms a day are issued, or all."""
 
 Awards = dict[tuple[str, str], int]
 """(learner, rule) → how many awards stand."""
@@ -99,7 +116,10 @@ Awards = dict[tuple[str, str], int]
 def rules(pays: Mapping[str, int] = PAYS, note: str = "", terms: Terms = USUAL) -> str:
     """The rules as a file, with other points for some and maybe the bonus; ``note`` is a line that says nothing."""
     text = _RULES + (_BONUS if "bonus" in pays else "")
-    return text.format(**pays, **terms._asdict()) + (f"# {note}\n" if note else "")
+    budget = f'budget = "{terms.forms_a_day} points/day"' if terms.forms_a_day else ""
+    return text.format(**pays, life=terms.life, overdraw=terms.overdraw, budget=budget) + (
+        f"# {note}\n" if note else ""
+    )
 
 
 def version(text: str) -> str:
@@ -140,27 +160,40 @@ def owed(
             continue
         told[row["eventname"]].add((who, row["timecreated"], row[_ABOUT.get(row["eventname"], "contextinstanceid")]))
     deleted = {row["objectid"] for row in happened if row["eventname"] == DELETED}
+    sent = {form for form in forms if form.at >= began.get(f"forms:{form.learner}", 0)}
+    sent = {form for form in sent if not within(apart.get(f"forms:{form.learner}", ()), form.at)}
+    awards = _of_log(told, deleted, bonus=bonus) + _of_forms(sent, "moodle" if linked else "forms")
+    return {key: times for key, times in awards.items() if times}
+
+
+def _of_log(
+    told: Mapping[str, set[tuple[str, int, int]]], deleted: set[int], *, bonus: bool
+) -> Counter[tuple[str, str]]:
+    """What acts in Moodle earn: (learner, when, about what) by the name of the event."""
     awards: Counter[tuple[str, str]] = Counter()
     for who, _ in {(who, lesson) for who, _, lesson in told[COMPLETED]}:
         awards[who, "lesson"] += 1
-    for who, _ in {(who, _day(at)) for who, at, _ in told[LOGGED_IN]}:
+    for who in {who for who, _, _ in told[VIEWED]}:
+        awards[who, "path"] += awards[who, "lesson"] >= LESSONS_OF_PATH
+    for who, _ in {(who, day(at)) for who, at, _ in told[LOGGED_IN]}:
         awards[who, "login"] += 1
     # The same page in the same second is one fact, and a set knows it once.
-    for (who, _), times in Counter((who, _day(at)) for who, at, _ in told[VIEWED]).items():
+    for (who, _), times in Counter((who, day(at)) for who, at, _ in told[VIEWED]).items():
         awards[who, "view"] += min(times, VIEWS_A_DAY)
     for who, post in {(who, post) for who, _, post in told[POSTED]}:
         awards[who, "post"] += post not in deleted
         awards[who, "bonus"] += bonus and post not in deleted
-    site = "moodle" if linked else "forms"
-    sent = {form for form in forms if form.at >= began.get(f"forms:{form.learner}", 0)}
-    sent = {form for form in sent if not within(apart.get(f"forms:{form.learner}", ()), form.at)}
-    for form in sent:
-        awards[f"{site}:{form.learner}", "form"] += 1
+    return awards
+
+
+def _of_forms(sent: Iterable[Form], site: str) -> Counter[tuple[str, str]]:
+    """What forms earn once everything is reviewed; what went over a budget is approved."""
+    awards = Counter((f"{site}:{form.learner}", "form") for form in sent)
     # Whatever is refused while others wait is looked at again when one of them is rejected: the order does not matter.
-    accepted = Counter((form.learner, _day(form.at)) for form in sent if form.essay and form.good)
+    accepted = Counter((form.learner, day(form.at)) for form in sent if form.essay and form.good)
     for (learner, _), times in accepted.items():
         awards[f"{site}:{learner}", "essay"] += min(times, ESSAYS_A_DAY)
-    return {key: times for key, times in awards.items() if times}
+    return awards
 
 
 def within(spans: Iterable[tuple[int, int | None]], at: int) -> bool:
@@ -178,6 +211,6 @@ def _earns(row: Row) -> bool:
     return row["userid"] not in {GUEST, ADMIN} and row["relateduserid"] not in {GUEST, ADMIN}
 
 
-def _day(at: int) -> str:
+def day(at: int) -> str:
     """The day in Johannesburg, which knows no summer time."""
     return (datetime.fromtimestamp(at, UTC) + timedelta(hours=2)).date().isoformat()

@@ -165,17 +165,20 @@ class Office:
         """Seconds UTC, by a right clock."""
         return int(BEGAN + self._world.loop.time())
 
-    async def review(self, waiting: Iterable[tuple[int, int]]) -> None:
-        """`rewards-agent review`: two reviewers say the same of each essay, one after the other or both at once."""
+    async def review(self, waiting: Iterable[tuple[int, str, int]]) -> None:
+        """`rewards-agent review`: two reviewers say the same of each, one after the other or both at once.
+
+        Essays are good or not; what went over a budget is approved.
+        """
         good = {form.number for form in self._world.forms if form.good}
         for verdict in (True, False):
-            decisions = [number for number, form in waiting if (form in good) is verdict]
+            decisions = [number for number, rule, form in waiting if (rule != "essay" or form in good) is verdict]
             if decisions:
                 await self._said(decisions, "approve" if verdict else "reject")
 
     async def _said(self, decisions: list[int], verdict: str) -> None:
         agent, how = self._world.agent, self._chance.choice(("in turn", "at once", "as a file"))
-        self._world.trace.fault("essays reviewed twice", f"{verdict} {how}: {decisions}")
+        self._world.trace.fault("reviewed twice", f"{verdict} {how}: {decisions}")
         told = [{"decision": number, "verdict": verdict, "reason": "read"} for number in decisions]
 
         async def said(who: int) -> None:

@@ -17,7 +17,7 @@ from agent.outbox.recovery.box import RecoveryKey
 from agent.wiring.people.linking import KEY_FILE as LINK_KEY_FILE
 from agent.wiring.people.linking import write_key as write_link_key
 from sim.loop import VirtualLoop
-from sim.model import LIVES, NEVER, OVERDRAWS, PAYS, Awards, Spans, Terms, owed, rules, version, within
+from sim.model import BUDGETS, LIVES, NEVER, OVERDRAWS, PAYS, Awards, Spans, Terms, owed, rules, version, within
 from sim.moodle import DELETED, POSTED, Acts, Form, Moodle, Row, copied
 from sim.network import Network
 from sim.north import CONFIG as NORTHERN
@@ -273,7 +273,7 @@ def build(seed: str, root: Path, homes: Homes, *, north: bool | None = None) -> 
     centre = make.program("catalogue", catalogue.main, homes.catalogue)
     linked = Random(f"{seed}/identity").random() < 0.4
     draw = Random(f"{seed}/currency")
-    terms = Terms(draw.choice(LIVES), draw.choice(OVERDRAWS))
+    terms = Terms(draw.choice(LIVES), draw.choice(OVERDRAWS), draw.choice(BUDGETS))
     first = {version(rules(terms=terms)): PAYS}
     running = (sidecar, centre, catalogue)
     world = World(seed, root, loop, network, trace, moodle, clocks, *running, homes.recovery, linked, terms, first)

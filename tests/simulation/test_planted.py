@@ -13,9 +13,10 @@ import pytest
 
 from agent.collectors.logstore import collector
 from agent.engine import trust
+from agent.engine.earning import sets
 from agent.ledger.centre import allowances, elsewhere
 from agent.ledger.merging import merge
-from agent.ledger.record import reserving
+from agent.ledger.record import reserving, totals
 from agent.ledger.record.erased import Erased
 from agent.model import Page
 from agent.pipeline import Pipeline
@@ -109,6 +110,22 @@ def what_was_removed_unread_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(collector, "deleted", nothing)
 
 
+def only_the_acts_of_one_page_count_for_a_challenge(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = sets.put
+
+    def forgetful(*words: Any, **more: Any) -> Any:
+        return (), whole(*words, **more)[1]
+
+    monkeypatch.setattr(sets, "put", forgetful)
+
+
+def what_a_budget_has_issued_is_not_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(totals, "keep", nothing)
+
+
 def whoever_learns_at_another_agent_is_the_same_person(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judging, "_alike", lambda *_: True)
 
@@ -161,7 +178,13 @@ def test_a_catalogue_that_mistakes_who_learns_at_two_agents_is_found_at_once(
 @pytest.mark.soak
 @pytest.mark.parametrize(
     "plant",
-    [a_position_is_kept_before_what_it_passed, who_was_erased_earns_again, what_was_removed_unread_is_passed_over],
+    [
+        a_position_is_kept_before_what_it_passed,
+        who_was_erased_earns_again,
+        what_was_removed_unread_is_passed_over,
+        what_a_budget_has_issued_is_not_added_up,
+        only_the_acts_of_one_page_count_for_a_challenge,
+    ],
 )
 def test_a_program_that_forgets_what_it_should_know_is_found_within_the_seeds_of_every_change(
     plant: Plant, directory: Path, monkeypatch: pytest.MonkeyPatch

@@ -55,7 +55,7 @@ def test_another_seed_is_another_story(played: Play) -> None:
 
 OFTEN = {
     *("kill agent", "kill catalogue", "restart agent", "posted twice", "row visible late", "rules edited"),
-    *("agent's key rotated", "projections rebuilt", "essays reviewed twice", "learner erased", "learner readmitted"),
+    *("agent's key rotated", "projections rebuilt", "reviewed twice", "learner erased", "learner readmitted"),
     *("log cleaned", "rule added", "learner opted out"),
 }
 SELDOM = {"agent's disk lost", "older ledger put back", "older catalogue put back"}
