@@ -252,7 +252,7 @@ class Settings(Table):
         """The files of rules as they are now: globs name what is there today, in the order of their names.
 
         Raises:
-            ConfigError: a glob is the only word and names nothing.
+            ConfigError: a glob is the only word and names nothing, or a file is named that is not there.
         """
         written = (self.agent.rules,) if isinstance(self.agent.rules, str) else self.agent.rules
         found = dict.fromkeys(file for one in written for file in self._named(one))
@@ -260,6 +260,12 @@ class Settings(Table):
             raise ConfigError(
                 f"{shown(self.path)}: rules names no file: there is no {' and no '.join(written)}",
                 hint=f"put rules into {self.home}, or name the file that holds them",
+            )
+        missing = next((file for file in found if _is_missing(file)), None)
+        if missing is not None:
+            raise ConfigError(
+                f"{shown(self.path)}: [agent] rules names {shown(missing)}: there is no such file",
+                hint="write the file, or correct the path: it is relative to this configuration",
             )
         return tuple(found)
 
@@ -269,6 +275,17 @@ class Settings(Table):
         anchor = Path(written).anchor
         start = Path(anchor) if anchor else self.home
         return sorted(file for file in start.glob(written.removeprefix(anchor)) if file.is_file())
+
+
+def _is_missing(file: Path) -> bool:
+    """Whether it is certain that there is no such file; what we may not look at is told by whoever reads it."""
+    try:
+        file.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def find_config(explicit: Path | None) -> Path:

@@ -49,6 +49,7 @@ def test_agent_and_one_source_are_enough(tmp_path: Path) -> None:
     assert settings.privacy.decisions_keep_s == 400 * 86_400
     assert settings.identity.link_by == ("idnumber", "email")
     assert settings.linking_sources == ("moodle",)
+    (tmp_path / "rules.toml").touch()
     assert settings.rule_files() == (tmp_path / "rules.toml",)
     (source,) = settings.log_sources
     assert (source.poll_interval_s, source.gap_patience_s, source.backdated_after_s) == (1.0, 1800, 86_400)
@@ -227,13 +228,21 @@ def test_paths_are_relative_to_the_file_they_stand_in(tmp_path: Path) -> None:
 
 def test_rules_may_be_several_files_and_globs_in_the_order_of_their_names(tmp_path: Path) -> None:
     (tmp_path / "rules.d").mkdir()
-    for name in ("b.toml", "a.toml", "notes.txt"):
-        (tmp_path / "rules.d" / name).touch()
+    for name in ("rules.toml", "rules.d/b.toml", "rules.d/a.toml", "rules.d/notes.txt"):
+        (tmp_path / name).touch()
 
     settings = read(tmp_path, f'{AGENT}rules = ["rules.toml", "rules.d/*.toml", "rules.d/a.toml"]\n{LOG}')
 
     directory = tmp_path / "rules.d"
     assert settings.rule_files() == (tmp_path / "rules.toml", directory / "a.toml", directory / "b.toml")
+
+
+def test_a_file_of_rules_that_is_not_there_is_told_with_the_key_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").symlink_to("gone.toml")
+    settings = read(tmp_path, f"{AGENT}{LOG}")
+
+    with pytest.raises(ConfigError, match=r"config\.toml: \[agent\] rules names .*rules\.toml: there is no such file"):
+        settings.rule_files()
 
 
 def test_a_glob_that_names_no_rules_says_so(tmp_path: Path) -> None:
