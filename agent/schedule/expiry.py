@@ -43,7 +43,7 @@ def named_by(rulebook: Rulebook) -> dict[str, Currency]:
 def levels_of(rulebook: Rulebook) -> list[Level]:
     """The levels, in smallest units."""
     return [
-        Level(one.name, one.currency, one.from_ * 10 ** rulebook.decimals.get(one.currency, 0))
+        Level(one.name, one.currency, int(one.from_ * 10 ** rulebook.decimals.get(one.currency, 0)))
         for one in rulebook.levels
     ]
 

@@ -186,7 +186,7 @@ def _heard(connection: sqlite3.Connection, learner: str) -> dict[str, Any]:
 
 
 def _level(currency: str, lifetime: int, rulebook: Rulebook) -> str:
-    """The highest level that a lifetime total has reached; levels are written in whole units."""
+    """The highest level that a lifetime total, in smallest units, has reached."""
     unit = 10 ** rulebook.decimals.get(currency, 0)
     reached = [level for level in rulebook.levels if level.currency == currency and level.from_ * unit <= lifetime]
     return max(reached, key=lambda level: level.from_).name if reached else ""

@@ -41,6 +41,9 @@ def faults(merged: Merged, kinds: KindTable, *, complete: bool) -> Iterator[Faul
     yield from _budgets(merged)
     for level in merged.levels:
         yield from _currency(level, level.it.currency, merged, ("currency",))
+        yield from _scaled(level, level.it.from_, level.it.currency, merged, ("from",))
+    for tier in merged.tiers:
+        yield from _scaled(tier, tier.it.from_, tier.it.currency, merged, ("from",))
     for kind in merged.kinds:
         if not kind.it.lms_event.startswith("\\") and kind.it.lms_event:
             yield kind.fault(

@@ -212,6 +212,7 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
     "named": {"type": "string", "minLength": 1},
     "passing": {"anyOf": [{"type": "number", "minimum": 0, "maximum": 100}, {"const": "completed"}]},
     "_bound": {"type": "number", "exclusiveMinimum": 0},
+    "_total": {"type": "number", "minimum": 0},
     "duration": _text(_DURATION, "14d"),
     "fact_names": {
         "type": "object",

@@ -154,6 +154,13 @@ def _trust(value: Any) -> Trust:
     return Trust[value]
 
 
+def _total(value: Any) -> Number:
+    total = grammar.toml_number(value)
+    if total is None or total < 0:
+        raise MisfitError(f"{quoted(value)} is no total to begin at", "a number, 0 or more, such as from = 50")
+    return total
+
+
 def _expected(value: Any) -> Number | str:
     found = grammar.toml_number(value)
     if found is None and not isinstance(value, str):
@@ -193,6 +200,7 @@ def _held_over(limit: Limit) -> Limit:
     return limit
 
 
+Total = Annotated[Number, PlainValidator(_total)]
 SchemaNumber = Annotated[Literal[1], BeforeValidator(_no_truth)]
 Day = Annotated[date, BeforeValidator(_no_number)]
 Identifier = Annotated[str, PlainValidator(_identifier)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from agent.config.grammar import shown_number
 from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.config.rulefile.tables.currency import Level
 from agent.engine.recognition.compiled import Words
@@ -43,8 +44,8 @@ def badge_sentences(badge: Badge, words: Words) -> tuple[str, ...]:
 
 def level_sentences(level: Level, words: Words) -> tuple[str, ...]:
     """What a level is reached with, and what it stands for."""
-    called = name(level.currency, level.from_ * words.unit(level.currency), words.currencies)
-    said = [f"Reached with {level.from_} {called} earned in all."]
+    units = int(level.from_ * words.unit(level.currency))
+    said = [f"Reached with {shown_number(level.from_)} {name(level.currency, units, words.currencies)} earned in all."]
     said.extend([f"Brings: {level.perk}."] if level.perk else [])
     return (*said, *([level.description] if level.description else []))
 

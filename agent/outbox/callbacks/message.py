@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from agent.config.grammar import shown_number
 from agent.config.rulefile import Level
 from agent.config.rulefile.messages import LEARNER_WORDS, addressed
 from agent.config.tables.callback import CallbackSettings
@@ -64,7 +65,7 @@ def level_totals(known: Known) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for level in known.levels:
         if level.from_:
-            found.setdefault(level.currency, []).append(level.from_ * known.unit(level.currency))
+            found.setdefault(level.currency, []).append(int(level.from_ * known.unit(level.currency)))
     return found
 
 
@@ -158,7 +159,8 @@ def _of_entry(entry: Entry, known: Known) -> _Found:
         unit = known.unit(currency)
         for level in sorted(known.levels, key=lambda each: each.from_):
             if level.currency == currency and level.from_ * unit in entry.reached:
-                yield "level", f"{number}.level.{level.from_}", {**data, "currency": currency, "level": level.name}
+                begins = shown_number(level.from_)
+                yield "level", f"{number}.level.{begins}", {**data, "currency": currency, "level": level.name}
 
 
 def _of_decision(item: Decided, known: Known) -> _Found:

@@ -39,7 +39,7 @@ ACT = event().seen.occurred_at
 
 def rules(expires: str, worth: str = "0.01 GBP") -> str:
     currency = f'[currency.points]\ntitle = "Stars"\nexpires_after = "{expires}"\nworth = "{worth}"\ndecimals = 1\n'
-    level = '[[level]]\nname = "Scholar"\ncurrency = "points"\nfrom = 3\n'
+    level = '[[level]]\nname = "Scholar"\ncurrency = "points"\nfrom = 2.5\n'
     return f'schema = 1\ntimezone = "{ZONE}"\n{rule()}{currency}{level}'
 
 
@@ -69,7 +69,7 @@ async def test_lots_at_the_centre_end_as_the_rules_said_when_they_were_earned(tm
             (wallet,) = [row async for row in books.wallets(conn, CAMPUS)]
             held = await books.lots(conn, CAMPUS, wallet["learner"], "points")
             points = await currencies.one(conn, CAMPUS, "points")
-            assert await currencies.levels(conn, CAMPUS) == (Level("Scholar", "points", 30),)
+            assert await currencies.levels(conn, CAMPUS) == (Level("Scholar", "points", 25),)
     assert [lot["expires_at"] for lot in held["lots"]] == [ACT + 30 * DAY, ACT + 60 * DAY]
     assert (points.title, points.worth, points.decimals) == ("Stars", "0.02 GBP", 1)
 
@@ -89,7 +89,7 @@ async def test_rewards_for_a_tier_are_gated_by_what_the_campuss_own_rules_say_of
         assert known["tier", "gold"].gate == Gate(earned={"points": 800}, badges=("ace",))
         assert known["tier", "silver"].gate == Gate(earned={"points": 200}), "the rules say nothing of silver"
         assert known["tier", "etoile-du-nord"].current == {"points": 10}
-        assert gates.of_tier(known["tier", "gold"], who.standing) == ["the badge ace", "700 more points earned"]
+        assert gates.of_tier(known["tier", "gold"], who.standing) == ["the badge ace", "70.0 more points earned"]
         assert gates.of_tier(known["tier", "etoile-du-nord"], who.standing) == []
         async with real.store.writing() as conn:
             with pytest.raises(CatalogueError, match="the rules of uni-example say what gold is"):

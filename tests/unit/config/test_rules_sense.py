@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
 from time import process_time
 
@@ -468,6 +469,7 @@ def test_a_kind_that_is_not_declared_or_not_rightly_is_told(text: str, said: str
         ("award = 1.000", "5:9 1.000 is read as 1 (write 1000, or 1)"),
         ('award = 1\nlimit = "50.000 points/month"', "6:9 50.000 is read as 50 (write 50000, or 50)"),
         ("award = { points = { of = 'score_pct', max = 2.000 } }", "5:46 2.000 is read as 2 (write 2000, or 2)"),
+        ('award = 1\n[[tier]]\nname = "T"\nfrom = 5.000', "8:8 5.000 is read as 5 (write 5000, or 5)"),
     ],
 )
 def test_a_point_between_thousands_is_told_for_what_it_is_read_as(written: str, read: str) -> None:
@@ -539,6 +541,18 @@ def test_an_offset_is_no_zone_and_is_not_taken_for_another(zone: str) -> None:
 def test_an_award_with_decimals_says_how_many_its_currency_would_need() -> None:
     with pytest.raises(FaultsError, match=r"points has no decimals, write a whole number, or .* decimals = 2"):
         file(QUIZ.replace("10", "0.25"))
+
+
+@pytest.mark.parametrize("step", ['[[level]]\nname = "A"\ncurrency = "points"\n', '[[tier]]\nname = "A"\n'])
+def test_a_level_or_tier_may_begin_at_a_part_of_a_unit_that_its_currency_has(step: str) -> None:
+    fine = file(f"[currency.points]\ndecimals = 2\n{step}from = 2.25\n" + QUIZ)
+    begins = [level.from_ for level in fine.levels] + [tier.it.from_ for tier in fine.tiers]
+    assert begins == [Fraction(9, 4)]
+    with pytest.raises(FaultsError, match=r"points has no decimals, write a whole number, or .* decimals = 2"):
+        file(f"{step}from = 2.25\n" + QUIZ)
+    for wrong in ("-1", '"2"', "true"):
+        with pytest.raises(FaultsError, match="is no total to begin at, a number, 0 or more"):
+            file(f"{step}from = {wrong}\n" + QUIZ)
 
 
 def test_a_challenge_whose_deadline_is_past_is_told() -> None:

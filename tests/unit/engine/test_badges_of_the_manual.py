@@ -38,12 +38,14 @@ def test_who_may_be_given_a_badge_and_what_levels_are_reached_with_is_told() -> 
         '[[badge]]\nid = "shine"\nassign = { by = ["Dean"], to = ["moodle:7", "moodle:8"] }\n[currency.reputation]\n'
         '[[level]]\nname = "Newcomer"\ncurrency = "reputation"\nfrom = 0\n'
         '[[level]]\nname = "Regular"\ncurrency = "reputation"\nfrom = 5000\nperk = "a desk"\n'
-        'description = "Here often."\n'
+        'description = "Here often."\n[currency.credit]\ndecimals = 2\n'
+        '[[level]]\nname = "Half"\ncurrency = "credit"\nfrom = 0.5\n'
     )
     told = of_book(book.badges.values(), book.tiers, book.levels, book.words)
     assert "Given by hand only to moodle:7, moodle:8." in told["badge shine"]
     assert told["level Newcomer"] == ("Reached with 0 reputation earned in all.",)
     assert told["level Regular"] == ("Reached with 5000 reputation earned in all.", "Brings: a desk.", "Here often.")
+    assert told["level Half"] == ("Reached with 0.5 credit earned in all.",)
 
 
 def test_the_story_of_the_whole_set_is_true() -> None:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from agent.config.document import Fault, KeyPath
 from agent.config.facts import FactTable
-from agent.config.grammar import UNIT_SECONDS, WEEKDAYS, Limit, Window
+from agent.config.grammar import UNIT_SECONDS, WEEKDAYS, Limit, Number, Window
 from agent.config.kinds import KindTable
 from agent.config.rulefile.across.challenges import steps
 from agent.config.rulefile.across.completions import outright
@@ -74,7 +74,7 @@ def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fau
 
 def _same_total(merged: Merged) -> Iterator[Fault]:
     """Levels that the same total reaches: only one of them is ever shown."""
-    first: dict[tuple[str, int], Placed[Level]] = {}
+    first: dict[tuple[str, Number], Placed[Level]] = {}
     for level in merged.levels:
         other = first.setdefault((level.it.currency, level.it.from_), level)
         if other is not level:

@@ -13,7 +13,7 @@ from agent.config.rulefile.merged import Merged
 from agent.config.rulefile.tables.currency import PRICE
 
 _GROUPED = re.compile(r"(?<![\d.])([1-9]\d{0,2})\.(\d{3})(?![\d.])")
-_AMOUNTS = frozenset({"award", "limit", "budget", "places", "floor", "adjust_max"})
+_AMOUNTS = frozenset({"award", "limit", "budget", "places", "floor", "adjust_max", "from", "at_least"})
 """Keys under which amounts stand."""
 _FACTORS = frozenset({"times", "per"})
 _AS_MANY_DECIMALS = 3

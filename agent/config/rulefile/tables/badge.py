@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import Field, PlainValidator, StrictBool, StrictStr, model_validator
 
 from agent.config import grammar
 from agent.config.document import MisfitError, quoted
 from agent.config.rulefile.tables.criteria import Of, Wish, required, wishes
-from agent.config.rulefile.types import Identifier, Limits, Model, Name
+from agent.config.rulefile.types import Identifier, Limits, Model, Name, Total
 
 CRITERIA = ("all_of", "any_of", "count", "balance", "programme", "level")
 """Keys of a badge that say when it is earned; `tags` is one of them where it is a table."""
@@ -123,7 +123,7 @@ class Tier(Model):
 
     name: Annotated[StrictStr, Field(min_length=1)]
     currency: Name = "points"
-    from_: Annotated[StrictInt, Field(ge=0)] = Field(default=0, alias="from")
+    from_: Total = Field(default=0, alias="from")
     of: Of = "lifetime"
     requires: Annotated[Wish | None, PlainValidator(required)] = None
     visible: Literal["always", "next", "reached"] = "always"

@@ -10,7 +10,7 @@ from pydantic import Field, PlainValidator, StrictBool, StrictInt, StrictStr
 from agent.config import grammar
 from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Number
-from agent.config.rulefile.types import Expiry, Model, Name
+from agent.config.rulefile.types import Expiry, Model, Name, Total
 
 DECIMALS_MAX = 6
 PRICE = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*([A-Za-z$€£¥]{0,8})")
@@ -49,11 +49,14 @@ class Currency(Model):
 
 
 class Level(Model):
-    """A name for a lifetime total; worked out, never stored. ``perk``, ``colour`` and ``description`` are shown."""
+    """A name for a lifetime total, which begins at ``from_`` whole units or parts of them; worked out, never stored.
+
+    ``perk``, ``colour`` and ``description`` are shown.
+    """
 
     name: StrictStr
     currency: Name
-    from_: Annotated[StrictInt, Field(ge=0)] = Field(alias="from")
+    from_: Total = Field(alias="from")
     perk: StrictStr = ""
     colour: StrictStr = ""
     description: StrictStr = ""
