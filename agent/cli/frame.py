@@ -48,7 +48,8 @@ def settings_of(config: Path | None) -> Settings:
     Raises:
         ConfigError: there is none, or it has faults.
     """
-    from agent.config.settings import find_config, load_settings
+    from agent.config.document.places import find_config
+    from agent.config.settings import load_settings
 
     return load_settings(find_config(config))
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PrivateAttr
 
 from agent.config import ways_in
-from agent.config.document import Document, Fault, FaultsError, Table, examine, load, nearest, readable_to_us, shown
+from agent.config.document import Document, Fault, FaultsError, Table, examine, load, nearest, places
 from agent.config.secrets import secret_file
 from agent.config.tables.callback import CallbackSettings
 from agent.config.tables.privacy import PrivacySettings
@@ -30,11 +29,7 @@ from agent.config.values import (
     TrustCeiling,
     WebUrl,
 )
-from agent.errors import ConfigError
 from agent.model import Trust
-
-DEFAULT_PLACES = (Path("config.toml"), Path("/etc/rewards-agent/config.toml"))
-"""Where the configuration is looked for when no `--config` names it, in this order."""
 
 KEY_FILE = "agent.ed25519"
 """What the signing key's file is called where `[catalogue]` does not say."""
@@ -255,62 +250,7 @@ class Settings(Table):
             ConfigError: a glob is the only word and names nothing, or a file is named that is not there.
         """
         written = (self.agent.rules,) if isinstance(self.agent.rules, str) else self.agent.rules
-        found = dict.fromkeys(file for one in written for file in self._named(one))
-        if not found:
-            raise ConfigError(
-                f"{shown(self.path)}: rules names no file: there is no {' and no '.join(written)}",
-                hint=f"put rules into {self.home}, or name the file that holds them",
-            )
-        missing = next((file for file in found if _is_missing(file)), None)
-        if missing is not None:
-            raise ConfigError(
-                f"{shown(self.path)}: [agent] rules names {shown(missing)}: there is no such file",
-                hint="write the file, or correct the path: it is relative to this configuration",
-            )
-        return tuple(found)
-
-    def _named(self, written: str) -> Iterable[Path]:
-        if not any(sign in written for sign in "*?["):
-            return (self.home / written,)
-        anchor = Path(written).anchor
-        start = Path(anchor) if anchor else self.home
-        return sorted(file for file in start.glob(written.removeprefix(anchor)) if file.is_file())
-
-
-def _is_missing(file: Path) -> bool:
-    """Whether it is certain that there is no such file; what we may not look at is told by whoever reads it."""
-    try:
-        file.stat()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def find_config(explicit: Path | None) -> Path:
-    """The configuration file: ``explicit``, else `./config.toml`, else `/etc/rewards-agent/config.toml`.
-
-    Raises:
-        ConfigError: it is not there.
-    """
-    if explicit is not None:
-        try:
-            if explicit.is_file():
-                return explicit
-        except PermissionError:
-            message = f"{explicit}: this user may not look into its directory"
-            raise ConfigError(message, hint=readable_to_us(explicit.parent, whole=True)) from None
-        raise ConfigError(f"{explicit}: there is no such file", hint="check the path behind --config")
-    for place in DEFAULT_PLACES:
-        with contextlib.suppress(*(() if place.is_absolute() else (PermissionError,))):  # root's home is passed over
-            if place.is_file():
-                return place
-    places = " nor ".join(str(place.absolute()) for place in DEFAULT_PLACES)
-    raise ConfigError(
-        f"there is no configuration: neither {places}",
-        hint="write one with `rewards-agent init`, or name yours with --config FILE",
-    )
+        return places.rule_files(self.path, self.home, written)
 
 
 def load_settings(path: Path) -> Settings:

@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from agent.config.document import FaultsError
-from agent.config.settings import LogSource, PostSource, Settings, find_config, load_settings
+from agent.config.document.places import find_config
+from agent.config.settings import LogSource, PostSource, Settings, load_settings
 from agent.errors import ConfigError
 from agent.model import Trust
 
