@@ -23,6 +23,7 @@ REST_S = 30.0
 REST_S_MAX = 900.0
 _BUSY = frozenset({429, 502, 503, 504})
 _FORBIDDEN = 403
+_ABSENT = 404
 _OK = 200
 _HEADERS: Mapping[str, str] = {"Accept-Encoding": "identity"}
 """What is not packed cannot be larger than it looks."""
@@ -120,9 +121,10 @@ class WebService:
             asked = retry_after_s(answer.headers.get("retry-after"), self._clock.now())
             self._rest(error, REST_S if asked is None else asked)
             raise error
-        raise TransientError(f"{place}: the site answers {status}", hint=_LATER)
+        raise TransientError(f"{place}: the site answers {status}", hint=_NO_MOODLE if status == _ABSENT else _LATER)
 
 
+_NO_MOODLE = "is url the address of Moodle, with the folder that it stands in? it is asked again later"
 _LATER = "nothing is lost: it is asked again later"
 
 

@@ -17,6 +17,7 @@ CODE_MAX = 64
 _TOKEN_HINT = "make a token for the service's user (Site administration → Server → Web services → Manage tokens)"  # noqa: S105 - tells where one is made
 _SERVICE_HINT = "see Site administration → Server → Web services → Overview: REST, an enabled service, its user"
 _USER_HINT = "log in to Moodle as the service's user once, and see what Moodle asks of that account"
+_ACCOUNT_HINT = "Site administration → Users → Accounts → Browse list of users: {}"
 
 _EDITS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -27,10 +28,13 @@ _EDITS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "restprotocolnotenabled": ("the protocol REST is switched off in Moodle", _SERVICE_HINT),
         "usernotallowed": ("the token's user may not use this service", "add it: External services → Authorised users"),
         "wsaccessuserdeleted": ("the token's user was deleted", _TOKEN_HINT),
-        "wsaccessusersuspended": ("the token's user is suspended", _USER_HINT),
-        "wsaccessuserunconfirmed": ("the token's user is not confirmed", _USER_HINT),
+        "wsaccessusersuspended": ("the token's user is suspended", _ACCOUNT_HINT.format("activate it again")),
+        "wsaccessuserunconfirmed": ("the token's user is not confirmed", _ACCOUNT_HINT.format("confirm it")),
         "wsaccessuserexpired": ("the password of the token's user has expired", _USER_HINT),
-        "wsaccessusernologin": ("the token's user may not log in (nologin)", _USER_HINT),
+        "wsaccessusernologin": (
+            "the token's user may not log in (nologin)",
+            _ACCOUNT_HINT.format("edit it, authentication: Web services authentication"),
+        ),
         "passwordisexpired": ("the password of the token's user has expired", _USER_HINT),
         "forcepasswordchangenotice": ("the token's user must change its password first", _USER_HINT),
         "sitepolicynotagreed": ("the token's user has not agreed to the site policy", _USER_HINT),

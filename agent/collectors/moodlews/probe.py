@@ -63,7 +63,8 @@ async def probe(service: WebService, facts: Iterable[str], kinds: Iterable[str])
     except NotToldError as error:
         raise ConfigError(
             f"{service.options.place}: Moodle refuses the token or its service: {error.code}",
-            hint=f"has the token expired, may it be used from here, and does the service hold {SITE_INFO}?",
+            hint="is the service enabled, is its user among the authorised ones, has the token expired, may it be used"
+            f" from here, and does the service hold {SITE_INFO}?",
         ) from error
     facts = frozenset(facts) | ({"cohorts"} if service.options.agreed_cohorts else set())
     facts |= {NAMES} if service.options.names else set()

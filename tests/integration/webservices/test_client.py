@@ -102,6 +102,7 @@ async def test_each_fault_of_moodle_is_told_to_whom_it_concerns(code: str, error
     [
         (303, ConfigError, "another address"),
         (403, ConfigError, "403"),
+        (404, TransientError, "404"),
         (429, TransientError, "429"),
         (500, TransientError, "500"),
         (503, TransientError, "503"),
@@ -112,6 +113,25 @@ async def test_each_status_that_is_no_answer_is_told(status: int, error: type[Ex
         site.moods.status = status
         with pytest.raises(error, match=said):
             await service.call(INFO)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "do"),
+    [
+        ("wsaccessusersuspended", 200, "activate it again"),
+        ("wsaccessusernologin", 200, "Web services authentication"),
+        ("wsaccessuserunconfirmed", 200, "confirm it"),
+        ("", 404, "with the folder that it stands in"),
+    ],
+)
+async def test_what_is_to_be_done_is_something_that_can_be_done(code: str, status: int, do: str) -> None:
+    """Nobody can log in as a user whose authentication is that of web services, to see what is asked of it."""
+    async with asked() as (site, service, _):
+        site.moods.codes = {"*": code} if code else {}
+        site.moods.status = status
+        with pytest.raises((ConfigError, TransientError)) as caught:
+            await service.call(INFO)
+    assert do in (caught.value.hint or "")
 
 
 async def test_what_is_not_json_is_no_answer_and_is_not_repeated() -> None:
