@@ -89,21 +89,13 @@ def read(text: str) -> list[Row]:
 
     lines = text.removeprefix("\ufeff").splitlines()
     between = max(_BETWEEN, key=lines[0].count) if lines else ","
-    rows = csv.DictReader(lines, restkey="", delimiter=between)
-    header = [name.strip() for name in rows.fieldnames or ()]
-    if "campus" not in header or not set(header) <= set(COLUMNS):
-        raise CatalogueError(
-            f"the first line names the columns, and it is {','.join(header)!r}",
-            hint=f"write {','.join(COLUMNS)}; the last two may be left out",
-        )
-    rows.fieldnames = header
+    rows = csv.DictReader(lines, restkey="", delimiter=between, strict=True)
     found: dict[str, Row] = {}
     faults: list[str] = []
-    for cells in rows:
-        row, fault = _row(cells)
-        fault = fault or (f"{row.campus} is named twice" if row.campus in found else "")
-        faults += [f"line {rows.line_num}: {fault}"] if fault else []
-        found.setdefault(row.campus, row)
+    try:
+        _read(rows, found, faults)
+    except csv.Error as exc:
+        faults.append(f"line {rows.line_num + 1}: {exc}: is there a quotation mark too many?")
     if len(found) > CAMPUSES_MAX:
         faults.append(f"{len(found)} campuses are more than {CAMPUSES_MAX}: cut the sheet in two")
     if faults:
@@ -111,6 +103,24 @@ def read(text: str) -> list[Row]:
         told = "\n  ".join(faults[:FAULTS_TOLD_MAX])
         raise CatalogueError(f"no campus was made known:\n  {told}{more}", hint="mend these lines")
     return list(found.values())
+
+
+def _read(rows: csv.DictReader[str], found: dict[str, Row], faults: list[str]) -> None:
+    """Every line of a sheet: the campuses by name, and what is wrong."""
+    from catalogue.errors import CatalogueError
+
+    header = [name.strip() for name in rows.fieldnames or ()]
+    if "campus" not in header or not set(header) <= set(COLUMNS):
+        raise CatalogueError(
+            f"the first line names the columns, and it is {','.join(header)!r}",
+            hint=f"write {','.join(COLUMNS)}; the last two may be left out",
+        )
+    rows.fieldnames = header
+    for cells in rows:
+        row, fault = _row(cells)
+        fault = fault or (f"{row.campus} is named twice" if row.campus in found else "")
+        faults += [f"line {rows.line_num}: {fault}"] if fault else []
+        found.setdefault(row.campus, row)
 
 
 def _row(cells: dict[str, Any]) -> tuple[Row, str]:

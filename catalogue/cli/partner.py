@@ -114,7 +114,7 @@ def reconcile(
 ) -> None:
     """Settle from a partner's statement what nobody knows, and tell what differs (exit 3).
 
-    Example: rewards-catalogue partner reconcile books-inc statement.csv --complete-until 2026-09-30
+    Example: rewards-catalogue partner reconcile books-inc statement.csv --complete-until 2026-09-30T00:00:00Z
     """
 
     async def work(desk: Desk) -> Report:

@@ -19,6 +19,7 @@ from yarl import URL
 from catalogue.partners.orders import Declined, Issued, Lost, NotSent, Order, Outcome
 from catalogue.redemption.pool import CODE_CHARS_MAX
 from catalogue.rewards import times
+from catalogue.rewards.text import readable
 from wire import canonical, signing
 from wire.keys import Key
 from wire.signing import Headers, Request
@@ -28,6 +29,7 @@ CONNECT_S_MAX = 5.0
 ANSWER_BYTES_MAX = 64 * 2**10
 REASON_CHARS_MAX = 200
 RETRY_AFTER_S_MAX = 86_400
+DIGITS_MAX = 18
 
 
 class HttpAdapter:
@@ -89,7 +91,7 @@ def meant(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         case "issued" if status in range(200, 300):
             return _issued(said)
         case "declined":
-            return Declined(str(said.get("reason") or "no reason given")[:REASON_CHARS_MAX])
+            return Declined(readable(str(said.get("reason") or "no reason given"))[:REASON_CHARS_MAX])
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return NotSent("it takes no more for now (429)", _retry_after(headers.get("Retry-After", "")))
     return Lost(f"it answered {status} and did not say what became of the order")
@@ -114,7 +116,9 @@ def _said(body: bytes) -> dict[str, Any]:
 
 
 def _retry_after(text: str) -> int | None:
-    return min(int(text), RETRY_AFTER_S_MAX) if text.isascii() and text.isdecimal() else None
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    return RETRY_AFTER_S_MAX if len(text) > DIGITS_MAX else min(int(text), RETRY_AFTER_S_MAX)
 
 
 async def _limited(response: aiohttp.ClientResponse) -> bytes:

@@ -12,7 +12,7 @@ import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import acts, schema
@@ -61,11 +61,14 @@ def read(text: str) -> dict[str, Line]:
     Raises:
         CatalogueError: something in it cannot be read; every bad line is told, and nothing was done.
     """
-    rows = csv.DictReader(io.StringIO(text, newline=""), restkey="", strict=True)
+    text = text.removeprefix("\ufeff")
+    between = max(",;", key=text.partition("\n")[0].count)
+    rows = csv.DictReader(io.StringIO(text, newline=""), restkey="", strict=True, delimiter=between)
     lines: dict[str, Line] = {}
     faults: list[str] = []
     try:
-        missing = {"redemption", "status"} - set(rows.fieldnames or ())
+        rows.fieldnames = [name.strip().casefold() for name in rows.fieldnames or ()]
+        missing = {"redemption", "status"} - {*rows.fieldnames}
         if missing:
             raise CatalogueError(f"line 1: no column {', '.join(sorted(missing))}", hint="redemption,status,code")
         for row in rows:
@@ -77,7 +80,7 @@ def read(text: str) -> dict[str, Line]:
             if len(lines) > LINES_MAX:
                 raise CatalogueError(f"more than {LINES_MAX} lines", hint="reconcile it in parts")
     except csv.Error as exc:
-        faults.append(f"line {rows.line_num}: {exc}")
+        faults.append(f"line {rows.line_num + 1}: {exc}: is there a quotation mark too many?")
     if faults:
         told = "\n  ".join(faults[:50])
         raise CatalogueError(f"the statement cannot be read, nothing was done:\n  {told}", hint="mend these lines")
@@ -181,7 +184,7 @@ async def _orders(desk: Desk, partner: str) -> AsyncIterator[tuple[str, str]]:
     at = ("", "")
     while True:
         page = select(table.campus, table.redemption).where(table.partner == partner)
-        after = (table.campus > at[0]) | ((table.campus == at[0]) & (table.redemption > at[1]))
+        after = tuple_(table.campus, table.redemption) > tuple_(*at)
         ordered = page.where(after).order_by(table.campus, table.redemption).limit(PAGE_ROWS)
         async with desk.store.reading() as conn:
             rows = (await conn.execute(ordered)).all()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+from operator import itemgetter
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, or_, select, text, update
@@ -41,26 +43,60 @@ def read(text: str) -> list[Code]:
         CatalogueError: a line is no code; every bad line is told, and no code.
     """
     lines = text.removeprefix("\ufeff").splitlines()
-    header = [name.strip() for name in lines[0].split(",")] if lines else []
-    named = "code" in header
+    header = _header(lines[0] if lines else "")
     faults: list[str] = []
     found: list[Code] = []
-    rows = csv.DictReader(lines, fieldnames=None if named else ["code"], restkey="")
-    for number, row in enumerate(rows, start=2 if named else 1):
-        code = (row.get("code") or "").strip()
+    for number, line in enumerate(lines[header.lines :], start=1 + header.lines):
         try:
-            expires_at = times.moment((row.get("expires_at") or "").strip())
+            found += [header.read(line)] if line.strip() else []
         except ValueError as exc:
-            faults.append(f"line {number}, expires_at: {exc}")
-            continue
-        if not 1 <= len(code) <= CODE_CHARS_MAX or "" in row:
-            faults.append(f"line {number}: a code has 1 to {CODE_CHARS_MAX} characters and no comma")
-            continue
-        found.append(Code(code, expires_at))
+            faults.append(f"line {number}{exc}")
     if faults or len(found) > CODES_MAX:
         told = "\n  ".join(faults[:50] or [f"{len(found)} codes are more than {CODES_MAX}"])
         raise CatalogueError(f"no code was imported:\n  {told}", hint="a code on each line, or code,expires_at")
     return found
+
+
+class _Header(NamedTuple):
+    """What the cells of a line are, by place; ``lines`` is how many the header itself takes."""
+
+    columns: tuple[str, ...] = ("code",)
+    delimiter: str = ","
+    lines: int = 0
+
+    def read(self, line: str) -> Code:
+        """The code of a line. Each line is read by itself: a quotation mark in one does not swallow the next.
+
+        Raises:
+            ValueError: it is none; what is to be said behind the number of the line.
+        """
+        try:
+            cells = _cells(line, self.delimiter)
+        except csv.Error as exc:
+            raise ValueError(f": {exc}: is there a quotation mark too many?") from None
+        said = dict(zip(self.columns, cells, strict=False))
+        code = said.get("code", "")
+        if not 1 <= len(code) <= CODE_CHARS_MAX or len(cells) > len(self.columns):
+            raise ValueError(f": a code has 1 to {CODE_CHARS_MAX} characters and no comma")
+        try:
+            return Code(code, times.moment(said.get("expires_at")))
+        except ValueError as exc:
+            raise ValueError(f", expires_at: {exc}") from None
+
+
+def _header(line: str) -> _Header:
+    """What the first line says of the others: nothing, where it is a code itself. Spreadsheets may part by `;`."""
+    for delimiter in (",", ";"):
+        with contextlib.suppress(csv.Error):
+            names = tuple(name.casefold() for name in _cells(line, delimiter))
+            if "code" in names:
+                return _Header(names, delimiter, 1)
+    return _Header()
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    (cells,) = csv.reader([line], delimiter=delimiter, strict=True)
+    return [cell.strip() for cell in cells]
 
 
 async def add(
@@ -69,10 +105,10 @@ async def add(
     """Put codes into the pool; how many were new. One that was held back is free again."""
     before = await _count(conn, campus, owner, reward)
     place = {"campus": campus, "owner": owner, "reward": reward, "now": now}
+    # In one order: two files with the same codes may be imported at once.
     rows = [
         place | {"digest": digest, "sealed": safe.seal(one.code, digest.hex()), "expires_at": one.expires_at}
-        for one in codes
-        for digest in (safe.code_digest(one.code),)
+        for digest, one in sorted(((safe.code_digest(one.code), one) for one in codes), key=itemgetter(0))
     ]
     if rows:
         await conn.execute(_ADD, rows)
@@ -89,8 +125,8 @@ async def withdraw(
     if codes is None:
         return (await conn.execute(held)).rowcount
     count = 0
-    for one in codes:
-        count += (await conn.execute(held.where(table.c.digest == safe.code_digest(one.code)))).rowcount
+    for digest in sorted({safe.code_digest(one.code) for one in codes}):
+        count += (await conn.execute(held.where(table.c.digest == digest))).rowcount
     return count
 
 

@@ -143,7 +143,7 @@ def read(text: str) -> list[tuple[int, Reward]]:
             if rows.line_num > LINES_MAX:
                 raise CatalogueError(f"more than {LINES_MAX} lines", hint="import it in parts")
     except csv.Error as exc:
-        faults.append(f"line {rows.line_num}: {exc}")
+        faults.append(f"line {rows.line_num + 1}: {exc}: is there a quotation mark too many?")
     faults += _twice(found)
     if faults:
         more = len(faults) - FAULTS_TOLD_MAX

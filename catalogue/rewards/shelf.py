@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
 from catalogue.errors import CatalogueError
-from catalogue.rewards import gates
+from catalogue.rewards import gates, times
 from catalogue.rewards.model import SHARED, USUAL, Label, Reward, told
 from catalogue.rewards.text import readable
 from catalogue.store.order import Bytewise
@@ -31,6 +31,8 @@ RULES = ""
 """The owner of tiers that a campus's rules name: changed there."""
 LABELS_MAX = 10_000
 """Most names of one kind that one owner has."""
+LAST = {"valid_from": times.LATEST - 1, "valid_until": times.LATEST}
+"""The moments of a reward, and the last that each can be."""
 REWARDS_READ_MAX = 1000
 """Rewards that a process remembers having read."""
 
@@ -112,11 +114,15 @@ def read(body: str) -> Reward:
 
 
 def _read(model: type[Kept], body: str) -> Kept:
-    """What is kept, also from before it was held to what can be shown."""
+    """What is kept, also from before it was held to what can be shown, and to times that a calendar has."""
     try:
         return model.model_validate_json(body)
     except ValidationError:
-        return model.model_validate(readable(json.loads(body)))
+        said = readable(json.loads(body))
+        dated = {
+            name: min(times.bounded(said[name]), last) for name, last in LAST.items() if said.get(name) is not None
+        }
+        return model.model_validate(said | dated)
 
 
 async def put(conn: AsyncConnection, owner: str, reward: Reward, *, now: int, new: bool = False) -> None:

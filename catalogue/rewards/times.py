@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
+"""The first and the last second, UTC, that a calendar of four digits has."""
 
 
 class When(Protocol):
@@ -32,11 +34,13 @@ def moment(value: Any) -> int | None:
     """Seconds UTC of an ISO 8601 time with its zone, or of seconds; nothing is None.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither, or of no year from 1 to 9999.
     """
     if value is None or value == "":
         return None
     if isinstance(value, int) and not isinstance(value, bool):
+        if bounded(value) != value:
+            raise ValueError("that many seconds since 1970 are beyond the year 9999: are they milliseconds?")
         return value
     if not isinstance(value, str):
         raise ValueError("a time is written as 2026-09-01T00:00:00Z")  # noqa: TRY004 - pydantic takes no other
@@ -46,7 +50,12 @@ def moment(value: Any) -> int | None:
         raise ValueError(f"{value!r} is no time, such as 2026-09-01T00:00:00Z") from None
     if found.tzinfo is None:
         raise ValueError(f"{value!r} does not say its time zone: end it with Z or +02:00")
-    return int(found.timestamp())
+    return bounded(int(found.timestamp()))
+
+
+def bounded(at: int) -> int:
+    """A moment, or the nearest that a calendar has."""
+    return min(max(at, EARLIEST), LATEST)
 
 
 def zone_name(value: Any) -> str:

@@ -68,6 +68,8 @@ def test_a_sheet_that_has_grown_makes_only_the_new_ones_known(operator: Operator
         ("", "it is ''"),
         ("name,title\nnorth,x\n", "it is 'name,title'"),
         ("campus\nno good\n", "line 2: 'no good' cannot be a campus"),
+        ('campus,title\nnorth,"North\nsouth,South\n', "line 2: unexpected end of data: is there a quotation mark"),
+        (f"campus,title\nnorth,{'x' * 200_000}\n", "line 2: field larger than field limit"),
         ("campus\nnorth\n\nnorth\n", "line 4: north is named twice"),
         ("campus,title\nnorth,by,sea\n", "line 2: more cells than columns"),
         ("campus,environment\nnorth,prod\n", "line 2: 'prod' is no environment: production or staging"),

@@ -284,6 +284,11 @@ def test_every_bad_line_of_a_statement_is_told() -> None:
         reconcile.read("redemption\n")
 
 
+@pytest.mark.parametrize("text", ["\ufeffredemption,status\nr1,issued\n", "Redemption; Status\r\nr1;Issued\r\n"])
+def test_a_statement_is_read_as_a_spreadsheet_saves_it(text: str) -> None:
+    assert {name: line.issued for name, line in reconcile.read(text).items()} == {"r1": True}
+
+
 @pytest.mark.parametrize(
     ("name", "url", "timeout"), [("A B", "https://a", 5), ("a", "ftp://a", 5), ("a", "https://a", 0)]
 )

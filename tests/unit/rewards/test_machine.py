@@ -60,7 +60,10 @@ def test_what_is_not_in_the_table_is_impossible() -> None:
         (200, b'{"status":"issued","code":"A1"}', Issued("A1", None)),
         (201, b'{"status":"issued","expires_at":"2027-01-31T00:00:00Z"}', Issued("", 1801353600)),
         (200, b'{"status":"issued","code":"A1","expires_at":"soon"}', Issued("A1", None)),
+        (200, b'{"status":"issued","code":"A1","expires_at":9223372036854775808}', Issued("A1", None)),
+        (200, b'{"status":"issued","code":"A1","expires_at":1801353600000}', Issued("A1", None)),
         (409, b'{"status":"declined","reason":"sold out"}', Declined("sold out")),
+        (409, b'{"status":"declined","reason":"sold\\u0000out"}', Declined("sold\ufffdout")),
         (200, b'{"status":"declined"}', Declined("no reason given")),
         (429, b"", NotSent("it takes no more for now (429)", 7)),
     ],
@@ -69,6 +72,11 @@ def test_an_answer_that_says_what_it_means_is_believed(
     status: int, body: bytes, outcome: Issued | Declined | NotSent
 ) -> None:
     assert meant(status, {"Retry-After": "7"}, body) == outcome
+
+
+def test_a_partner_that_wants_rest_for_longer_than_any_number_is_asked_again_within_a_day() -> None:
+    rest = NotSent("it takes no more for now (429)", 86_400)
+    assert [meant(429, {"Retry-After": "9" * digits}, b"") for digits in (18, 5_000)] == [rest, rest]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from catalogue.errors import CatalogueError
 from catalogue.redemption import checks
 from catalogue.redemption.checks import Facts, Refusal, Wish
-from catalogue.rewards import gates, money, shelf, times
+from catalogue.rewards import gates, money, sheet, shelf, times
 from catalogue.rewards.gates import Standing
 from catalogue.rewards.model import USUAL, Gate, Label, Reward, Window
 from wire.money.terms import Level
@@ -170,6 +170,16 @@ def test_a_period_begins_where_the_calendar_says() -> None:
         "year": "2026-01-01T00:00",
         "ever": "1970-01-01T00:00",
     }
+
+
+def test_a_time_beyond_every_calendar_is_told_and_one_that_was_kept_is_read_as_the_last() -> None:
+    """Milliseconds were taken for seconds; then no list could be written that had the reward in it."""
+    with pytest.raises(CatalogueError, match=r"valid_until: .*milliseconds"):
+        shelf.described({"id": "tea", "title": "Tea", "price": {"points": 50}, "valid_until": NOON * 1000})
+    kept = json.dumps(json.loads(a_reward().model_dump_json()) | {"valid_from": NOON * 1000, "valid_until": 10**18})
+    found = shelf.read(kept)
+    assert sheet.cells(found)["valid_until"] == "9999-12-31T23:59:59Z"
+    assert why(found) == "not-yet"
 
 
 @pytest.mark.parametrize(("text", "minor"), [("4.5 GBP", 450), ("0.05 EUR", 5), ("12USD", 1200)])

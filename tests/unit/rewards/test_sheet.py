@@ -95,7 +95,7 @@ pie,Pie,points=5,,,,,,,surplus
         ("", "no column id"),
         ("id,title\n", "no column price"),
         ("id,title,price,colour\n", "unknown column 'colour'"),
-        ('id,title,price\n"tea', "line 1: unexpected end of data"),
+        ('id,title,price\n"tea', "line 2: unexpected end of data"),
     ],
 )
 def test_a_sheet_that_is_none_is_told_so(text: str, wrong: str) -> None:
