@@ -347,14 +347,15 @@ async def test_what_went_with_its_activity_or_an_enrolment_was_not_undone(site: 
             "contextinstanceid": 12, "userid": 65, "other": '{"completionstate":0}'}  # fmt: skip
     went = {"eventname": moodle.GRADE_DELETED, "objecttable": "grade_grades", "userid": 65}
     log(site, 4, objectid=1, relateduserid=35, **fell)
-    log(site, 5, objectid=9, relateduserid=35, **went)
-    log(site, 6, objectid=2, relateduserid=35, **fell)
-    log(site, 7, objectid=8, relateduserid=36, **went)
-    log(site, 8, objectid=3, relateduserid=35, **fell)
+    log(site, 5, userid=37)
+    log(site, 6, objectid=9, relateduserid=35, **went)
+    log(site, 7, objectid=2, relateduserid=35, **fell)
+    log(site, 8, objectid=8, relateduserid=36, **went)
+    log(site, 9, objectid=3, relateduserid=35, **fell)
     events = (deleted, moodle.COMPLETION, moodle.GRADE_DELETED)
     async with collecting(site.options(), clock) as collector:
         seen, _ = await read(collector, demand=wanting(*events))
-    assert [one.position for one in seen if "cleared" in one.marks] == [2, 3, 4, 5, 7], "of a forum and of grades"
+    assert [one.position for one in seen if "cleared" in one.marks] == [2, 3, 4, 6, 8], "of a forum and of grades"
     assert [one.kind for one in seen if "cleared" not in one.marks] == [
         "forum.post_deleted",
         "lesson.uncompleted",
