@@ -14,7 +14,7 @@ from agent.engine.past.answer import Claim, amounts_of, answer_to, closed_by
 from agent.engine.quota import Places
 from agent.engine.recognition import asked
 from agent.engine.review.adjusting import adjusted
-from agent.engine.rulebook import CompiledRule, Payee, Rulebook
+from agent.engine.rulebook import CompiledRule, Rulebook
 from agent.errors import InvalidInputError
 from agent.model import Decision, Observation, Outcome, StateRequest, Use, UseKey
 
@@ -97,7 +97,7 @@ def approve(
     answer = answer_to(claim, state)
     if answer.quota is not None:
         return replace(settled, reason=answer.quota.label, until=answer.until, notes=notes)
-    keeps = keeps_holds(_promised(decision, held_under)[0])
+    keeps = keeps_holds(_promised(decision, held_under))
     return replace(
         settled,
         outcome=Outcome.awarded,
@@ -113,7 +113,7 @@ def approve(
 
 def _brings(due: Due, decision: Decision, held_under: Rulebook) -> tuple[Use, ...]:
     """What the completion by an approved act enrols into; the next act of that learner there finds it."""
-    then = _promised(decision, held_under)[0].then
+    then = _promised(decision, held_under).then
     if then is None or then.form is None or then.form.mark is None:
         return ()
     return tuple(Act(then.form, "ever", then.form.mark(at), at).note(decision.learner) for at in due.completed)
@@ -121,17 +121,21 @@ def _brings(due: Due, decision: Decision, held_under: Rulebook) -> tuple[Use, ..
 
 def _acts_in(decision: Decision, held_under: Rulebook) -> tuple[Act, ...]:
     """What a held decision would add to the set of its rule (one act, or none)."""
-    form = _promised(decision, held_under)[0].form
+    form = _promised(decision, held_under).form
     act = None if form is None else sets.act_of(decision.uses, form)
     return () if act is None else (act,)
 
 
 def _approved_places(decision: Decision, held_under: Rulebook, now: Rulebook, source: str) -> Places:
-    """The rule's own quotas as they were promised, the shared ones as they are now."""
+    """The rule's own quotas as they were promised, the shared ones as they are now.
+
+    Of a scheduled reward every place is a recipient: what was promised tells whose quotas are meant.
+    """
     at = decision.uses[0].at
-    rule, payee = _promised(decision, held_under)
+    rule = _promised(decision, held_under)
     pays = amounts_of(decision.postings)
-    own = (rule.once_of(decision.scope).quota, *(quota for quota in payee.own if quota.unit in pays))
+    theirs = {quota.meter: quota for payee in rule.payees if payee.role == decision.role for quota in payee.own}
+    own = (rule.once_of(decision.scope).quota, *(quota for quota in theirs.values() if quota.unit in pays))
     shared = tuple(quota for quota in now.shared(rule.spec.group) if quota.unit in pays)
     return (
         *places(own, at, held_under.calendar.moment(at), decision.scope, source),
@@ -139,7 +143,16 @@ def _approved_places(decision: Decision, held_under: Rulebook, now: Rulebook, so
     )
 
 
-def _promised(decision: Decision, rulebook: Rulebook) -> tuple[CompiledRule, Payee]:
-    """The rule and recipient that a decision of this rulebook speaks of."""
+def _promised(decision: Decision, rulebook: Rulebook) -> CompiledRule:
+    """The rule that a decision of this rulebook speaks of.
+
+    Raises:
+        InvalidInputError: there is none.
+    """
     rule = rulebook.paying(decision.rule_id)
-    return next((rule, payee) for payee in (rule.payees if rule else ()) if rule and payee.role == decision.role)
+    if rule is None:
+        raise InvalidInputError(
+            f"the rules that held it have no rule {decision.rule_id}",
+            hint="reject it, and give what it promised by hand: rewards-agent ledger adjust",
+        )
+    return rule

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agent.engine import booking, evaluate, history
 from agent.engine.review import approval
 from agent.engine.rules import Rulebook
+from agent.errors import InvalidInputError
 from agent.model import Decision, Event, Outcome, Trust, Use
 from tests.rule_stories import at, decide, event, rule, rulebook
 
@@ -147,3 +150,8 @@ def test_an_award_of_old_is_counted_for_the_recipient_whose_currencies_fit() -> 
 def test_judging_needs_no_state_and_changes_nothing() -> None:
     rules = rulebook(rule())
     assert evaluate.judge(event(), rules) == evaluate.judge(event(), rules)
+
+
+def test_what_no_rule_promised_cannot_be_approved() -> None:
+    with pytest.raises(InvalidInputError, match="have no rule r"):
+        approval.wants(held(rulebook(rule())), rulebook(rule(name="other")), rulebook(rule()))

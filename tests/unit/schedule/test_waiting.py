@@ -21,7 +21,7 @@ from agent.schedule.forgetting import Forgetting
 from agent.schedule.runner import Scheduler
 from tests.ledgers import rows
 from tests.rule_stories import event, rule
-from tests.schedules import RULES, SUNDAY, lessons, office
+from tests.schedules import RULES, SUNDAY, Office, lesson, lessons, office
 
 
 async def test_holds_in_the_window_are_waited_for_and_named(tmp_path: Path) -> None:
@@ -204,3 +204,28 @@ counts = true
             "month",
         ]
         assert here.prizes() == {"ann": [50, 50, 7]}
+
+
+async def approve_all(here: Office) -> int:
+    waiting = rows(here.data_dir, "SELECT decision_no FROM hold WHERE state = 'open'")
+    approving = Approving(here.writer, here.recorder, here.pipeline, here.clock)
+    for (number,) in waiting:
+        await approving.approve(number, Correction(reason="", by="dean"))
+    return len(waiting)
+
+
+async def test_a_badge_of_a_later_place_that_was_approved_is_had_once(tmp_path: Path) -> None:
+    prizes = 'places = [{ points = 50, badge = "gold" }, { points = 30, badge = "silver" }]'
+    text = RULES.replace("places = [50, 30, 10]", prizes) + '\n[budget]\npoints = "60/week"\n'
+    async with office(tmp_path, text) as here:
+        for first, until in ((9, "2026-09-16T00:00:00"), (16, "2026-09-23T00:00:00")):
+            when = f"2026-09-{first:02d}T09:00:00"
+            await here.take([lesson("ann", first, when), lesson("ann", first + 1, when), lesson("ben", first, when)])
+            await approve_all(here)
+            assert [one.winners for one in await here.decide(until)] == [2]
+            assert await approve_all(here), "the week's budget leaves no room for the second place"
+        badges = "SELECT p.lms_user, b.currency, b.amount FROM balance b JOIN person p USING (person_no)"
+        assert rows(tmp_path, f"{badges} WHERE b.currency LIKE 'badge:%' ORDER BY 1") == [
+            ("ann", "badge:gold", 1),
+            ("ben", "badge:silver", 1),
+        ]
