@@ -4,7 +4,7 @@
 set -eu
 
 python=${PYTHON:-python3}
-missing=""
+missing="" wanted=""
 
 has() { PATH="$PATH:/usr/sbin:/usr/local/sbin:/usr/libexec" command -v "$1" >/dev/null 2>&1; }
 
@@ -26,6 +26,8 @@ want_servers() {
     # What shows that the units' confinement leaves the agent able to work.
     if ! has bwrap; then missing="$missing bubblewrap"; fi
     if ! has systemd-analyze; then missing="$missing systemd"; fi
+    # What tries the alerts out. Where it cannot be had two tests are skipped, and all others are worth running.
+    if ! has promtool; then wanted="$wanted prometheus"; fi
 }
 
 for what in "${@:-servers}"; do
@@ -36,9 +38,10 @@ for what in "${@:-servers}"; do
     esac
 done
 
-[ -n "$missing" ] || exit 0
+[ -n "$missing$wanted" ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    [ -n "$missing" ] || exit 0
     echo "Missing on this machine:$missing (names of Debian packages)." >&2
     echo "Install them and run make again; on Debian or Ubuntu: sudo apt-get install$missing" >&2
     exit 1
@@ -52,10 +55,15 @@ if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
 fi
-echo "Installing$missing through apt ..."
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # a list of package names
-apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 || {
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends $missing >/dev/null
-}
+if [ -n "$missing" ]; then
+    echo "Installing$missing through apt ..."
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 || {
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    }
+fi
+# shellcheck disable=SC2086
+[ -z "$wanted" ] || apt-get install -y -qq --no-install-recommends -o Acquire::Retries=0 -o Acquire::http::Timeout=10 \
+    $wanted >/dev/null 2>&1 || echo "Without$wanted (a package of Debian) a few tests are skipped."

@@ -91,6 +91,21 @@ def test_continuous_integration_calls_make_test_and_nothing_else() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
+def test_tests_run_without_what_only_some_need_and_not_without_what_all_need(tmp_path: Path) -> None:
+    """Somebody who may install nothing; promtool is nowhere, and then neither is what confines a program."""
+    there = ("mariadbd", "mariadb-install-db", "initdb", "pgbouncer", "bwrap", "systemd-analyze")
+    for name in (*there, "id"):
+        (tmp_path / name).write_text("#!/bin/sh\necho 1000\n")
+        (tmp_path / name).chmod(0o755)
+    command = ["/bin/sh", str(ROOT / "tests" / "install_packages.sh"), "servers"]
+    only = {"PATH": str(tmp_path)}
+    enough = subprocess.run(command, env=only, capture_output=True, text=True, check=False)
+    assert (enough.returncode, enough.stderr) == (0, "")
+    (tmp_path / "bwrap").unlink()
+    lacking = subprocess.run(command, env=only, capture_output=True, text=True, check=False)
+    assert (lacking.returncode, "apt-get install bubblewrap" in lacking.stderr) == (1, True)
+
+
 def test_every_python_that_is_promised_is_one_that_a_release_is_tested_with() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     oldest = project["requires-python"].removeprefix(">=")
