@@ -21,6 +21,7 @@ LEARNERS_MIN = 3
 """So many never leave."""
 GUEST, ADMIN = 1, 2
 LESSONS = (11, 12, 13, 14)
+FORUM = 20
 COURSE, COURSE_CONTEXT = 3, 84
 
 COMPLETED = r"\core\event\course_module_completion_updated"
@@ -167,10 +168,12 @@ class Moodle:
         self.db.execute("PRAGMA synchronous = OFF")
 
     def introduce(self) -> None:
-        """Say who the learners are."""
+        """Say who the learners are, and which activities there are."""
         named = ((learner, self.persons.get(learner, learner)) for learner in self.acts.learners)
         known = [(learner, f"user{learner}", address(person)) for learner, person in named]
         self.db.executemany("INSERT INTO mdl_user (id, username, email) VALUES (?, ?, ?)", known)
+        there = [(number, COURSE) for number in (*LESSONS, FORUM)]
+        self.db.executemany("INSERT INTO mdl_course_modules (id, course, deletioninprogress) VALUES (?, ?, 0)", there)
 
     def begin(self, row: Row) -> int:
         """Take the next number for a row, which nobody sees yet."""
@@ -221,7 +224,7 @@ def _about_post(event: str, post: int, author: int | None) -> Row:
     other = json.dumps({"discussionid": 5, "forumid": 1, "forumtype": "general"})
     return {
         "eventname": event, "component": "mod_forum", "objecttable": "forum_posts", "objectid": post, "crud": "c",
-        "contextid": 220, "contextlevel": 70, "contextinstanceid": 20, "relateduserid": author, "other": other,
+        "contextid": 220, "contextlevel": 70, "contextinstanceid": FORUM, "relateduserid": author, "other": other,
     }  # fmt: skip
 
 
