@@ -12,7 +12,7 @@ from agent.config.comparison import Comparison, ValueRef
 from agent.config.document import Fault, KeyPath
 from agent.config.factentry import GENERIC, PERSON
 from agent.config.facts import FactEntry, FactTable
-from agent.config.grammar import Limit, Number, is_number
+from agent.config.grammar import UNIT_SECONDS, Limit, Number, Window, is_number
 from agent.config.kinds import BRING_FACTS_OF_THEIR_OWN, DEFAULT_ONCE_PER, KindTable
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.check import nearest
@@ -31,6 +31,16 @@ OWN_FACTS = ("kind", "lms_event", "source", "site", "course", "section", "lesson
 """What every observation says of itself; conditions may look at it like at any fact."""
 
 
+_HOUR_S, _DAY_S = UNIT_SECONDS["h"], UNIT_SECONDS["d"]
+_WITHIN = {
+    ("day", "week"): 7,
+    ("day", "month"): 31,
+    ("day", "year"): 366,
+    ("week", "month"): 6,
+    ("week", "year"): 54,
+    ("month", "year"): 12,
+}
+"""How many days, weeks or months a longer window reaches into at most."""
 _BETWEEN = re.compile(r"\D*(\d+)\D+(\d+)\D*")
 _IN_BRACES = re.compile(r"\{([^{}]*)\}")
 
@@ -135,7 +145,8 @@ def kinds_of(patterns: Iterable[str], kinds: KindTable) -> tuple[str, ...]:
 def _limits(rule: Placed[Rule], kinds: KindTable) -> Iterator[Fault]:
     once = once_per_of(rule.it, kinds_of(rule.it.on, kinds))
     frequency = rule.it.frequency
-    if once == ("ever",) and frequency == 1 and rule.it.cooldown is not None:
+    undone = bool(rule.it.reverse_on) or rule.it.reverse_when is not None  # what was taken back may be earned anew
+    if once == ("ever",) and frequency == 1 and rule.it.cooldown is not None and not undone:
         yield rule.fault("this cooldown can never act", 'once_per = "ever" pays once anyway', at=("cooldown",))
     for number, limit in enumerate(rule.it.limit):
         at = ("limit", number)
@@ -147,12 +158,23 @@ def _limits(rule: Placed[Rule], kinds: KindTable) -> Iterator[Fault]:
             yield rule.fault(f"{limit.text} can never act", f"the rule awards no {limit.unit}{whom}", at=at)
         elif limit.over == "refuse" and limit.unit and min(paid) > limit.maximum:
             yield rule.fault(f"{limit.text} refuses every award", f"one award is {limit.unit} {min(paid)}", at=at)
-        elif once in {("ever",), (limit.window.name,)} and max(paid) * frequency <= limit.maximum:
-            yield rule.fault(f"{limit.text} can never act", f'once_per = "{once[0]}" allows less anyway', at=at)
+        elif (scopes := _scopes(once, limit.window)) and max(paid) * frequency * scopes <= limit.maximum:
+            yield rule.fault(f"{limit.text} can never act", f'once_per = "{once[0]}" allows no more anyway', at=at)
     for (first, one), (second, two) in combinations(enumerate(rule.it.limit), 2):
         if (one.window, one.unit, one.for_role) == (two.window, two.unit, two.for_role):
             looser = first if one.maximum > two.maximum else second
             yield rule.fault("this limit can never act", "a tighter one counts the same", at=("limit", looser))
+
+
+def _scopes(once: tuple[str, ...], window: Window) -> int:
+    """How many times that each pay once a window reaches into, at most; 0 where nobody can say."""
+    if once in {("ever",), (window.name,)}:
+        return 1
+    if len(once) != 1:
+        return 0
+    if window.kind == "rolling":
+        return 1 - -(window.seconds + _HOUR_S) // _DAY_S if once == ("day",) else 0  # the clocks may go on once in it
+    return _WITHIN.get((once[0], window.name), 0)
 
 
 def _budgets(rule: Placed[Rule]) -> Iterator[Fault]:
