@@ -19,7 +19,7 @@ at the interpreter's default of 700 a quarter of the engine's time went into loo
 @contextlib.contextmanager
 def at_work() -> Iterator[None]:
     """For the length of a ``with``; what is there at its beginning (modules, rules) is never looked through again."""
-    turn, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    turn, thresholds, frozen = sys.getswitchinterval(), gc.get_threshold(), gc.get_freeze_count()
     sys.setswitchinterval(TURN_S)
     gc.freeze()
     gc.set_threshold(YOUNG_MAX, *thresholds[1:])
@@ -27,5 +27,6 @@ def at_work() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*thresholds)
-        gc.unfreeze()
+        if not frozen:  # it thaws everything, also what somebody else froze
+            gc.unfreeze()
         sys.setswitchinterval(turn)

@@ -234,6 +234,7 @@ def _catch_up_with_kills(agent: Campus, kills: int) -> tuple[int, int]:
     return landed, len(stood)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_fifty_kills_at_random_moments_change_nothing(long_history: servers.MariaDatabase, tmp_path: Path) -> None:
     calm = campus(tmp_path / "calm", long_history, RULES)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.campus import wait_until
 from tests.acceptance.moodle_machine import printed, running_machine
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 FIRST_S, NEXT_S = 90, 60
 

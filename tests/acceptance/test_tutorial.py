@@ -6,8 +6,12 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.campus import wait_until
 from tests.acceptance.moodle_machine import AGENT, Machine, printed, running_machine
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PAGE = "docs/tutorials/real-moodle.md"
 CENTRE = "rewards-catalogue"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.contract.catalogues import running_catalogue
 from tests.effort import examples
-from tests.integration.people.school import Lms, School, school
+from tests.integration.people.school import LIMIT_S, Lms, School, school
 
 USERS = ("35", "36", "37")
 STEPS = st.one_of(
@@ -75,8 +75,8 @@ async def _does(at: School, step: str, user: str) -> None:
         "out": lambda: at.out(user),
         "back": lambda: at.back(user),
         "erase": lambda: at.erase(user),
-        "tell": lambda: at.naming.drain(limit_s=5),
-        "deliver": lambda: at.outbox.drain(limit_s=5),
+        "tell": lambda: at.naming.drain(limit_s=LIMIT_S),
+        "deliver": lambda: at.outbox.drain(limit_s=LIMIT_S),
         "replay": at.line.replay,
         "lost": at.lose,
         "tomorrow": at.tomorrow,
@@ -87,10 +87,10 @@ async def _does(at: School, step: str, user: str) -> None:
 async def _settled(at: School) -> dict[str, str]:
     """What the catalogue says once nothing breaks any more, a quarter of an hour later."""
     at.lms.away.clear()
-    await at.outbox.drain(limit_s=5)
+    await at.outbox.drain(limit_s=LIMIT_S)
     await at.writes(lambda conn: conn.execute("UPDATE name_told SET looked_at = 0"))
     at.naming._asked_at = None  # noqa: SLF001 - it is asked for its register again
-    await at.naming.drain(limit_s=5)
+    await at.naming.drain(limit_s=LIMIT_S)
     return await at.told()
 
 

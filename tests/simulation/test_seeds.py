@@ -17,6 +17,7 @@ from tests.test_tidy import ROOT
 SEEDS = tuple(map(str, range(1, 301)))
 """Of short stories: a quarter of a second of one core each."""
 LONG_SEEDS = ("2",)
+pytestmark = pytest.mark.slow
 
 Play = Callable[[str, Length], Outcome]
 

@@ -18,6 +18,7 @@ from agent.service.tail import Tail
 from tests.upgrades.campus import site
 from tests.upgrades.make import CONFIG, LEDGERS
 
+pytestmark = pytest.mark.slow
 KEPT = sorted(path.name.split(".")[0] for path in LEDGERS.glob("*.sql.xz"))
 NEVER_RELEASED = {13}
 """Two branches gave this number at once; no program that anybody had made such a ledger."""

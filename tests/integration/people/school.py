@@ -32,6 +32,9 @@ from tests.wire_builders import CAMPUS
 from wire.keys import Key
 from wire.people.names import PATH
 
+LIMIT_S = 30.0
+"""For one answer of the catalogue, on a machine that stalls too."""
+
 
 class Line(Client):
     """A line to the catalogue that fails as it is told: before a message arrives, or after it did.
@@ -100,16 +103,16 @@ class School:
         """Each of these users earns, and it is delivered."""
         numbers = {user: number for number, user in enumerate(users, start=1)}
         await self.here.take(*(did(site, user, number, {}) for user, number in numbers.items()), source=site)
-        assert await self.outbox.drain(limit_s=5)
+        assert await self.outbox.drain(limit_s=LIMIT_S)
 
     async def posts(self, site: str, user: str, name: str, number: int) -> None:
         """A system posts an act of somebody, and what they are called."""
         await self.here.take(did(site, user, number, {"username": name}), source=site)
-        assert await self.outbox.drain(limit_s=5)
+        assert await self.outbox.drain(limit_s=LIMIT_S)
 
     async def told(self) -> dict[str, str]:
         """Tell, and what the catalogue then says."""
-        assert await self.naming.drain(limit_s=5)
+        assert await self.naming.drain(limit_s=LIMIT_S)
         return await self.called()
 
     async def called(self) -> dict[str, str]:

@@ -28,6 +28,7 @@ from catalogue import schema
 from catalogue.people import links
 from catalogue.proof import keeping
 from tests.contract.catalogues import RealCatalogue, running_catalogue
+from tests.integration.people.school import LIMIT_S
 from tests.integration.people.town import sender
 from tests.integration.test_linking import RULES, did
 from tests.ledgers import behind_its_back, found, rows
@@ -48,8 +49,8 @@ class Agent:
     telling: Telling
 
     async def sync(self) -> None:
-        assert await self.outbox.drain(limit_s=5)
-        assert await self.telling.drain(limit_s=5)
+        assert await self.outbox.drain(limit_s=LIMIT_S)
+        assert await self.telling.drain(limit_s=LIMIT_S)
 
     def beside(self, learner: str) -> Beside:
         with closing(sqlite3.connect(self.here.data_dir / "ledger.db")) as connection:
@@ -143,12 +144,12 @@ async def test_nobody_is_told_of_before_what_they_earned_is_delivered(real: Real
     """A ledger that was put back then knew them by another pseudonym: two people had one address, for ever."""
     async with an_agent(tmp_path / "one", real) as one:
         await lessons(one, "35", 1, ANN)
-        assert await one.telling.drain(limit_s=5)
+        assert await one.telling.drain(limit_s=LIMIT_S)
         assert (await told_of(real), one.untold()) == (set(), 1)
         await one.sync()
         assert (await told_of(real), one.untold()) == ({one.pseudonym("moodle:35")}, 0)
         await lessons(one, "36", 2, {"email": "ben@example.org"})
-        assert await one.telling.drain(limit_s=5)
+        assert await one.telling.drain(limit_s=LIMIT_S)
         assert await told_of(real) == {one.pseudonym("moodle:35")}
 
 
@@ -183,13 +184,13 @@ async def test_that_keys_differ_is_kept_though_the_disk_was_full_when_it_was_tol
         await lessons(one, "35", 1, ANN)
         await one.sync()
         await lessons(two, "9", 1, ANN)
-        assert await two.outbox.drain(limit_s=5)
+        assert await two.outbox.drain(limit_s=LIMIT_S)
         with behind_its_back(tmp_path / "two") as ledger:
             ledger.execute(full)
         assert not await two.telling.drain(limit_s=5)
         with behind_its_back(tmp_path / "two"):
             pass  # no trigger is left: there is room again
-        assert await two.telling.drain(limit_s=5)
+        assert await two.telling.drain(limit_s=LIMIT_S)
         ((others,),) = rows(tmp_path / "two", "SELECT other_keys FROM elsewhere_stand")
         assert others == '["agent-1"]'
 
@@ -284,5 +285,5 @@ async def test_a_catalogue_of_before_is_asked_again_and_delivery_goes_on(real: R
             Place(url=f"{real.url}/older"), key_file=tmp_path / "one" / "agent.ed25519", clock=SystemClock()
         )
         assert not await one.telling.drain(limit_s=5)
-        assert await one.outbox.drain(limit_s=5)
+        assert await one.outbox.drain(limit_s=LIMIT_S)
         assert one.untold() == 1

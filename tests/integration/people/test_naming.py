@@ -18,7 +18,7 @@ from catalogue import schema
 from tests.builders import NOW
 from tests.contract.catalogues import RealCatalogue, running_catalogue
 from tests.fakes import FakeCatalogue
-from tests.integration.people.school import Lms, School, school
+from tests.integration.people.school import LIMIT_S, Lms, School, school
 from tests.integration.test_linking import did
 from tests.ledgers import rows
 from tests.wire_builders import CAMPUS
@@ -127,14 +127,14 @@ async def test_who_is_erased_has_no_name_and_the_one_who_begins_anew_has_one_aga
         await at.erase("35")
         assert rows(at.here.data_dir, "SELECT count(*) FROM name_told") == [(1,)]
         assert len(await at.called()) == 2, "the catalogue was not reached yet"
-        assert await at.outbox.drain(limit_s=5)
+        assert await at.outbox.drain(limit_s=LIMIT_S)
         assert await at.called() == {"moodle:36": "ben"}
         await at.line.replay()
         assert await at.called() == {"moodle:36": "ben"}, "what was sent before gives no name back"
         await at.readmit("35")
         assert await at.told() == {"moodle:36": "ben"}, "who begins anew has nothing yet"
         await at.here.take(did("moodle", "35", 9, {}))
-        assert await at.outbox.drain(limit_s=5)
+        assert await at.outbox.drain(limit_s=LIMIT_S)
         assert await at.told() == {"moodle:35": "ann", "moodle:36": "ben"}
 
 
@@ -172,7 +172,7 @@ async def test_a_catalogue_that_keeps_no_names_is_sent_none_and_delivery_goes_on
             await at.acts("36")
             assert await older.wallets(CAMPUS)
         async with school(tmp_path / "a", older, lms, said_by="") as at:
-            assert await at.naming.drain(limit_s=5)
+            assert await at.naming.drain(limit_s=LIMIT_S)
             assert "names_told_as" not in settings(at), "what keeps no names has none to take back"
     finally:
         await older.stop()
@@ -274,7 +274,7 @@ async def test_what_a_trusted_system_posted_is_the_name_where_nobody_can_be_aske
         assert (await at.told())["shop:x1"] == "ann.y", "what was posted late of before says nothing"
         await at.erase("x1", site="shop")
         assert rows(at.here.data_dir, "SELECT * FROM name_said") == []
-        assert await at.outbox.drain(limit_s=5)
+        assert await at.outbox.drain(limit_s=LIMIT_S)
         assert await at.told() == {"moodle:35": "ann"}
         await at.posts("shop", "x1", "ann.z", 5)
         await at.posts("shop", "x2", "ben.x", 5)
