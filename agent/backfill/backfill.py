@@ -6,7 +6,7 @@ Only where it is asked for is an award answered that the rules would no longer m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,11 +25,17 @@ from agent.ledger.writer import Writer
 from agent.model import Event, Trust
 from agent.pipeline import Pipeline
 
+Unit = Callable[[aiosqlite.Connection], Awaitable[Outcomes]]
+"""What is done in one transaction."""
+
 COUNTS = ("events", "awarded", "held", "refused", "reversed", "stood", "compensated")
 
 
 class Backfill:
-    """Carries out `rules backfill` and `events replay`; ``log_from`` and ``ceilings`` as in `Reading`."""
+    """Carries out `rules backfill` and `events replay`; ``log_from`` and ``ceilings`` as in `Reading`.
+
+    ``followed`` lets badges follow from what a unit takes back.
+    """
 
     def __init__(
         self,
@@ -41,13 +47,14 @@ class Backfill:
         log_from: Callable[[str, int], Log],
         ceilings: Mapping[str, Trust],
         clock: Clock,
-        shadow: bool,
+        followed: Callable[[Unit, int], Unit],
     ) -> None:
         self._writer = writer
+        self._clock = clock
+        self._followed = followed
         self._pipeline = pipeline
         self._reading = Reading(data_dir, stands=pipeline.stands, log_from=log_from, ceilings=ceilings)
         self._deciding = Deciding(recorder, pipeline, clock)
-        self._shadow = shadow
 
     async def page(
         self,
@@ -104,7 +111,8 @@ class Backfill:
 
     async def _carried(self, asked: Asked, rulebook: Rulebook, cursor: dict[str, int] | None) -> dict[str, Any]:
         part = await self._reading.slice(asked, rulebook, cursor)
-        found = await self._writer.run(partial(self._unit, asked, rulebook, part.events))
+        unit: Unit = partial(self._unit, asked, rulebook, part.events)
+        found = await self._writer.run(self._followed(unit, self._clock.now()) if asked.compensate else unit)
         return {
             "cursor": part.cursor,
             "position": part.position,
@@ -121,7 +129,7 @@ class Backfill:
 
     def _chosen(self, rules: Sequence[str], version: str) -> Rulebook:
         """The running rules with these only; without any, with all that pay."""
-        if self._shadow:
+        if self._pipeline.shadow:
             raise ConfigError(
                 "the agent is in shadow mode: nothing is paid",
                 hint='see what it would come to with rules simulate; [agent] mode = "live" pays',

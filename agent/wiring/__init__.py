@@ -41,6 +41,7 @@ from agent.operations import Operations
 from agent.outbox.bothways import BothWays
 from agent.outbox.callbacks.reader import Callback
 from agent.pipeline import Pipeline
+from agent.recognition.following import Following
 from agent.review.noticed import Noticed
 from agent.schedule.expiry import Expiry
 from agent.schedule.runner import Scheduler
@@ -270,7 +271,7 @@ def _backfill(
         log_from=logs_of(settings, clock, kinds),
         ceilings=ceilings_of(settings),
         clock=clock,
-        shadow=settings.agent.mode == "shadow",
+        followed=Following(pipeline, recorder).after,
     )
 
 

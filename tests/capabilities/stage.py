@@ -20,6 +20,7 @@ from agent.model import Observation, Page, Trust
 from agent.operations import Operations
 from agent.pipeline import Pipeline
 from agent.privacy.erasing import Erasing
+from agent.recognition.following import Following
 from agent.schedule.runner import Scheduler
 from tests.capabilities.story import Story
 from tests.ledgers import rows
@@ -278,7 +279,7 @@ async def stage(data_dir: Path, rules: str, *, shadow: bool) -> AsyncIterator[St
         log_from=_no_log,
         ceilings=SOURCES,
         clock=clock,
-        shadow=shadow,
+        followed=Following(pipeline, recorder).after,
     )
     operations = Operations(
         writer=writer,
