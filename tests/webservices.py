@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from hashlib import md5
 from html import escape
 from typing import Any
 from urllib.parse import quote_plus
@@ -61,7 +62,7 @@ class Moods:
 
     ``closed`` are courses that the service's user may not enter, ``hidden`` those that it is not told of, ``untracked``
     those without completion tracking, ``strangers`` learners of groups that are not its own; ``shy`` shows it nobody
-    but who teaches. ``edits`` is whether it may edit courses.
+    but who teaches. ``edits`` is whether it may edit courses, ``cleaned`` whether Moodle has cleaned up since.
     """
 
     codes: dict[str, str] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class Moods:
     tags: bool = True
     shy: bool = False
     edits: bool = False
+    cleaned: bool = True
 
 
 class FakeMoodle:
@@ -548,13 +550,15 @@ def _cohort_members(site: FakeMoodle, form: Mapping[str, str]) -> Any:
 
 
 def _users(site: FakeMoodle, form: Mapping[str, str]) -> Any:
-    """Whoever was deleted has no context any more: the whole question is refused."""
+    """Whoever was deleted has no context any more once Moodle cleaned up: then the whole question is refused."""
     wanted = _listed(form, "values")
     rows = site.ask(f"SELECT id, username, email, suspended, deleted FROM mdl_user WHERE id IN ({wanted})")
-    if any(int(deleted) for *_, deleted in rows):
+    gone = {number: f"{email}.1795363965" for number, _, email, _, deleted in rows if int(deleted)}
+    if gone and site.moods.cleaned:
         raise MoodleError("invaliduser", "moodle_exception")
     return [
-        {"id": number, "fullname": "", "profileimageurl": "", "username": username, "email": email,
+        {"id": number, "fullname": "", "profileimageurl": "", "username": gone.get(number, username),
+         "email": md5(gone[number].encode(), usedforsecurity=False).hexdigest() if number in gone else email,
          "suspended": bool(int(suspended))}
         for number, username, email, suspended, _ in rows
     ]  # fmt: skip

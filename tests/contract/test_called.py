@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from agent.collectors.logstore.reading.called import names_of
 from agent.collectors.moodlews.answers import USERS, Answers
 from tests.integration.webservices.campus import hosted
@@ -30,8 +32,12 @@ async def test_who_is_there_and_not_suspended_has_a_name(site: Site) -> None:
     assert await names_of(site.options(), "email", EVERYBODY) is None, "what cannot be read is not known"
 
 
-async def test_web_services_tell_the_same_although_they_refuse_to_speak_of_who_was_deleted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cleaned", [True, False])
+async def test_web_services_tell_the_same_although_they_refuse_to_speak_of_who_was_deleted(
+    tmp_path: Path, cleaned: bool
+) -> None:
     async with hosted(tmp_path, SUBMITTED) as at:
+        at.web.moods.cleaned = cleaned
         at.site.execute("DELETE FROM mdl_user")
         people(at.site)
         answers = Answers(at.service, at.clock)

@@ -17,7 +17,8 @@ from agent.collectors.logstore.kept import Kept, kept_by, read
 from agent.collectors.logstore.options import LogstoreOptions
 from tests import servers
 from tests.acceptance.campus import Campus, campus, serving, wait_until
-from tests.sites import MariaSite, SqliteSite, log, options_for, put
+from tests.pages import DOCS
+from tests.sites import MariaSite, PostgresSite, SqliteSite, log, options_for, put
 
 SHORT = (
     ("logstore_standard", "loglifetime", "7"),
@@ -28,7 +29,7 @@ SHORT = (
 RULES = 'schema = 1\ntimezone = "UTC"\n[[rule]]\nid = "login"\non = "user.logged_in"\naward = 1\n'
 
 
-def plugins(site: MariaSite | SqliteSite) -> None:
+def plugins(site: MariaSite | PostgresSite | SqliteSite) -> None:
     """The table as Moodle has it."""
     site.execute("CREATE TABLE mdl_config_plugins (id INTEGER PRIMARY KEY, plugin TEXT, name TEXT, value TEXT)")
     for number, row in enumerate(SHORT, 1):
@@ -88,6 +89,22 @@ async def test_the_settings_are_read_from_a_view_of_their_rows_and_without_a_rig
     assert await kept_by(options_for(mariadb_database)) == Kept(
         log_days=7, tried_s=5 * 3_600, log_is_on=True, completion_is_on=True
     )
+
+
+async def test_the_view_of_the_manual_for_postgresql_stands_in_the_way_of_no_upgrade(
+    postgres_database: servers.PostgresDatabase,
+) -> None:
+    """PostgreSQL refuses to change a column that a view names."""
+    told = (DOCS / "integrations" / "moodle-log-table.md").read_text(encoding="utf-8").partition("## On PostgreSQL")[2]
+    view = told.partition("```sql\n")[2].partition("```")[0].replace("TO companion_ro", f"TO {servers.READER}")
+    site = PostgresSite(postgres_database)
+    plugins(site)
+    postgres_database.execute(view)
+    for table in ("mdl_config_plugins", "mdl_config"):
+        postgres_database.execute(f"ALTER TABLE {table} ALTER COLUMN value TYPE varchar(9000)")
+    assert await kept_by(site.options()) == Kept(log_days=7, tried_s=5 * 3_600, log_is_on=True, completion_is_on=True)
+    rights = f"SELECT has_table_privilege('{servers.READER}', 'mdl_config_plugins', 'SELECT')"
+    assert postgres_database.rows(rights) == [(False,)]
 
 
 def test_a_log_that_is_kept_for_a_week_is_told_at_the_start_and_by_doctor(tmp_path: Path) -> None:

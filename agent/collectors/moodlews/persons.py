@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from agent.collectors.cohorts import called
 from agent.collectors.moodlews.typed import integer as _int
 from agent.collectors.moodlews.typed import tables as _tables
@@ -25,5 +27,18 @@ def members_of(answer: object) -> dict[int, frozenset[int]]:
 
 
 def users_of(answer: object, said_by: str) -> dict[int, str]:
-    """`core_user_get_users_by_field`: what users are called who are not suspended; empty where it is not told."""
-    return {_int(one, "id"): str(one.get(said_by) or "") for one in _tables(answer) if not one.get("suspended")}
+    """`core_user_get_users_by_field`: what users are called who are there and not suspended; empty where none is told.
+
+    Who was deleted is told until Moodle cleans up, with a digest for an address and the old address in the username.
+    """
+    return {
+        _int(one, "id"): str(one.get(said_by) or "")
+        for one in _tables(answer)
+        if not one.get("suspended")
+        if not _DIGEST.fullmatch(str(one.get("email") or "")) and not _WAS.fullmatch(str(one.get("username") or ""))
+    }
+
+
+_DIGEST = re.compile(r"[0-9a-f]{32}")
+_WAS = re.compile(r".+@.+\.[0-9]{10}")
+"""An address and the second in which it was given up."""
