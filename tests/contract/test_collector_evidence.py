@@ -352,10 +352,12 @@ async def test_what_went_with_its_activity_or_an_enrolment_was_not_undone(site: 
     log(site, 7, objectid=2, relateduserid=35, **fell)
     log(site, 8, objectid=8, relateduserid=36, **went)
     log(site, 9, objectid=3, relateduserid=35, **fell)
+    log(site, 10, eventname=moodle.GRADED, objecttable="grade_grades", objectid=7, userid=65, relateduserid=35)
+    log(site, 11, objectid=7, relateduserid=35, **went)
     events = (deleted, moodle.COMPLETION, moodle.GRADE_DELETED)
     async with collecting(site.options(), clock) as collector:
         seen, _ = await read(collector, demand=wanting(*events))
-    assert [one.position for one in seen if "cleared" in one.marks] == [2, 3, 4, 6, 8], "of a forum and of grades"
+    assert [one.position for one in seen if "cleared" in one.marks] == [2, 3, 4, 6, 8, 11], "of a forum and of grades"
     assert [one.kind for one in seen if "cleared" not in one.marks] == [
         "forum.post_deleted",
         "lesson.uncompleted",

@@ -16,11 +16,14 @@ from agent.collectors.systems.moodle import GRADE_DELETED
 NEAR = 8
 """So many rows later the grade is told at most: others may write between, where each row is written by itself."""
 
-_NEXT = "SELECT id, userid, relateduserid FROM {log} WHERE eventname = ? AND id IN ([ids])"
+_NEXT = "SELECT id, userid, relateduserid, eventname FROM {log} WHERE id IN ([ids])"
 
 
 async def mark_cleared(reader: Reader, drafts: Iterable[Draft], *, step: int) -> None:
-    """Mark deleted grades, and completions of whose learner the next rows delete a grade; ``step`` is from id to id."""
+    """Mark deleted grades, and completions where the next that is told of the learner is that a grade was deleted.
+
+    ``step`` is from id to id.
+    """
     fallen = []
     for draft in drafts:
         if draft.event == GRADE_DELETED:
@@ -30,10 +33,11 @@ async def mark_cleared(reader: Reader, drafts: Iterable[Draft], *, step: int) ->
     if not fallen:
         return
     ids = sorted({one for draft in fallen for one in _after(draft, step)})
-    rows = await reader.ask(reader.database.schema.query(_NEXT, GRADE_DELETED, ids=ids))
-    went = {(position, user, learner) for position, user, learner in rows}
+    rows = {row[0]: row[1:] for row in await reader.ask(reader.database.schema.query(_NEXT, ids=ids))}
     for draft in fallen:
-        if any((one, draft.user, draft.learner) in went for one in _after(draft, step)):
+        next_rows = (rows[one] for one in _after(draft, step) if one in rows)
+        told = (event for user, learner, event in next_rows if (user, learner) == (draft.user, draft.learner))
+        if next(told, None) == GRADE_DELETED:
             draft.marks.add("cleared")
 
 
