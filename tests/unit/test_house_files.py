@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from catalogue.server.serving import SHUTDOWN_S_MAX
 from tests.unit.test_supply import recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,26 @@ def test_a_unit_gives_its_service_no_more_than_it_needs(name: str) -> None:
     assert settings["SystemCallFilter"][0] == "@system-service"
     assert settings["StateDirectory"] == [name]
     assert {"MemoryMax", "TasksMax"} <= settings.keys()
+
+
+@pytest.mark.parametrize("name", [*UNITS, "rewards-agent@"])
+def test_a_service_is_ready_and_alive_when_it_says_so_reads_its_settings_again_and_writes_for_nobody_else(
+    name: str,
+) -> None:
+    settings = unit(name)
+    assert (settings["Type"], settings["NotifyAccess"]) == (["notify"], ["main"])
+    assert int(settings["WatchdogSec"][0]) >= 60, "the machine may stand still for a while"
+    assert settings["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert int(settings["TimeoutStopSec"][0]) > SHUTDOWN_S_MAX, "what is under way is answered"
+    assert (settings["UMask"], settings["StateDirectoryMode"]) == (["0077"], ["0700"])
+
+
+@pytest.mark.parametrize("name", ["rewards-agent-backup", "rewards-agent-backup@", "rewards-catalogue-backup"])
+def test_a_backup_is_made_every_day_also_where_the_machine_was_off_then(name: str) -> None:
+    lines = (ROOT / "systemd" / f"{name}.timer").read_text(encoding="utf-8").splitlines()
+    assert "Persistent=yes" in lines
+    assert any(re.fullmatch(r"OnCalendar=(daily|\*-\*-\* .+)", line) for line in lines)
+    assert unit(name)["Type"] == ["oneshot"]
 
 
 @pytest.mark.parametrize("name", ["rewards-agent", "rewards-agent@"])
