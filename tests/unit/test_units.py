@@ -121,6 +121,16 @@ def test_what_compose_starts_is_confined_and_tells_its_health() -> None:
     assert all(port.startswith("127.0.0.1:") for one in services.values() for port in one.get("ports", ()))
 
 
+def test_what_compose_starts_is_started_in_order_reads_its_settings_only_and_ends_in_peace() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    assert services["catalogue-init"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert services["catalogue"]["depends_on"] == {"catalogue-init": {"condition": "service_completed_successfully"}}
+    for name in ("agent", "catalogue"):
+        assert services[name]["stop_grace_period"] == "60s"
+        assert [one for one in services[name]["volumes"] if one.startswith("./") and not one.endswith(":ro")] == []
+        assert f"{name}:/var/lib/rewards-{name}" in services[name]["volumes"]
+
+
 def test_a_first_start_of_the_database_is_not_taken_for_its_being_there() -> None:
     """A server that is stopped again answers on the socket: the catalogue's `init` failed, and nothing was started."""
     asked = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]["postgres"]["healthcheck"]
