@@ -89,7 +89,7 @@ def need_active(campus: str, state: str) -> None:
     """
     refuse_closed(campus, state)
     if state != "active":
-        raise RefusedError(403, state, f"campus {campus} is {state} here: ask the catalogue's operator")
+        raise RefusedError(403, state, f"campus {campus} is {state} here")
 
 
 def refuse_closed(campus: str, state: str) -> None:

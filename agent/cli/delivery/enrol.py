@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from typing import Annotated
 
@@ -15,6 +17,8 @@ from machine.commands import Application
 app = Application()
 
 STANDARD_INPUT = "-"
+ENROL = "enrol."
+"""How every token begins."""
 TOKEN_CHARS_MAX = 1_000
 
 
@@ -46,6 +50,9 @@ def enrol(
         token = sys.stdin.readline(TOKEN_CHARS_MAX).strip()
         if not token:
             raise InvalidInputError("standard input held no token", hint="rewards-agent enrol - < FILE")
+    elif not token.startswith(ENROL) and os.path.isfile(token):  # noqa: PTH113 - whatever was typed, this never raises
+        hint = f"give what stands in it: rewards-agent enrol - < {shlex.quote(token)}"
+        raise InvalidInputError(f"{token} is a file, and no token", hint=hint)
     told = carry_out(config, "catalogue.enrol", token=token)
     if json:
         emit_one(told, json=True)

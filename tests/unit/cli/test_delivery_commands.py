@@ -55,6 +55,15 @@ def test_what_needs_a_catalogue_says_so_where_there_is_none(tmp_path: Path) -> N
         assert "[catalogue]" in done.stderr
 
 
+def test_a_file_that_is_given_for_a_token_is_told_with_the_way_to_give_what_stands_in_it(tmp_path: Path) -> None:
+    at = a_campus(tmp_path, '[catalogue]\nurl = "http://127.0.0.1:9"')
+    (tmp_path / "a token").write_text("enrol.a.b")
+    told = typed(at, "enrol", str(tmp_path / "a token"))
+    assert told.exit_code == 1
+    assert f"rewards-agent enrol - < '{tmp_path}/a token'" in told.stderr
+    assert "is a file" not in typed(at, "enrol", "x" * 5_000).stderr
+
+
 def test_before_the_first_run_there_is_nothing_to_show_and_it_says_how_to_begin(tmp_path: Path) -> None:
     done = typed(a_campus(tmp_path), "sync", "show")
     assert (done.exit_code, "rewards-agent run" in done.stderr) == (1, True)
