@@ -100,6 +100,27 @@ def test_the_export_as_json_has_a_line_for_each_entry_with_the_same_names(books:
     assert json.loads(books.command("ledger", "export", "--json", "--after", "99").stdout) == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--learner", "ann"),
+        ("--rule", "post"),
+        ("--currency", "stars"),
+        ("--currency", "badge:starter"),
+        ("--since", "2026-09-07", "--until", "2026-09-07"),
+        ("--since", "2026-09-07T09:30:00Z"),
+        ("--learner", "moodle:35", "--rule", "nosuch"),
+    ],
+)
+def test_an_export_of_a_person_a_rule_a_currency_or_a_time_is_the_list_of_them(
+    books: Desk, words: tuple[str, ...]
+) -> None:
+    badges = ("--badges",) if "--since" in words or "--learner" in words else ()
+    exported = books.json("ledger", "export", *words, *badges)
+    assert exported == books.json("ledger", "list", "--oldest", *words)
+    assert len(exported) < len(books.json("ledger", "list"))
+
+
 def test_a_reason_that_a_spreadsheet_would_calculate_is_exported_with_a_quote(own: Desk) -> None:
     own.command("ledger", "adjust", "ann", "1", "--reason", '=HYPERLINK("x"), "quoted"', "--by", "desk")
 

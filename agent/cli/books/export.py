@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from agent.cli.terms.rows import COLUMNS, row_of
 from machine.sheets import Rows
 
 if TYPE_CHECKING:
-    from agent.ledger.reading import EntryRow
+    from agent.ledger.reading import Choice, EntryRow
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a text that begins so for a formula."""
+
+
+def asked_for(entries: Iterable[EntryRow], choice: Choice) -> Iterator[EntryRow]:
+    """Those of a choice, in their order; the statement's movements too, which no rule made."""
+    for entry in entries:
+        said = entry.fields
+        if (
+            choice.learner in {"", entry.learner}
+            and choice.rule in {"", said["rule"]}
+            and choice.currency in {"", said["currency"]}
+            and choice.since <= said["occurred_at"] < choice.until
+        ):
+            yield entry
 
 
 def write_csv(entries: Iterable[EntryRow], out: BinaryIO) -> None:

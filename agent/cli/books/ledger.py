@@ -31,11 +31,15 @@ if TYPE_CHECKING:
 
     from agent.config.settings import Settings
     from agent.engine.rulebook import Rulebook
-    from agent.ledger.reading import EntryRow
+    from agent.ledger.reading import Choice, EntryRow
 
 app = Application(no_args_is_help=True, help="List, export, verify and correct the ledger.")
 
+RuleOption = Annotated[str, typer.Option("--rule", metavar="RULE", help="Of one rule; `manual` for adjustments.")]
+CurrencyOption = Annotated[str, typer.Option("--currency", metavar="NAME", help="Of one currency, or badge:ID.")]
 LIST_COLUMNS = ("seq", "occurred_at", "learner", "rule_id", "amount", "currency", "kind", "reason", "reverses")
+ALWAYS = 2**62
+"""Seconds UTC that nothing comes after."""
 _PROGRESS_FROM = 20_000
 """Fewer entries than this are there before a bar could be seen."""
 
@@ -44,8 +48,8 @@ _PROGRESS_FROM = 20_000
 def listed(
     *,
     learner: LearnerOption = None,
-    rule: Annotated[str, typer.Option("--rule", metavar="RULE", help="Of one rule; `manual` for adjustments.")] = "",
-    currency: Annotated[str, typer.Option("--currency", metavar="NAME", help="Of one currency, or badge:ID.")] = "",
+    rule: RuleOption = "",
+    currency: CurrencyOption = "",
     since: SinceOption = None,
     until: UntilOption = None,
     oldest: Annotated[bool, typer.Option("--oldest", help="The oldest first, instead of the newest.")] = False,
@@ -65,13 +69,8 @@ def listed(
     settings = settings_of(config)
     with ledger_of(config) as connection:
         _, rulebook = rules_in_force(settings, connection)
-        begin, end = span_of(since, until, rulebook)
-        choice = reading.Choice(
-            learner=learner_of(settings, connection, learner) if learner else "",
-            rule=rule,
-            currency=currency,
-            since=begin,
-            until=end,
+        choice = _choice(
+            settings, connection, learner=learner, rule=rule, currency=currency, span=span_of(since, until, rulebook)
         )
         entries = reading.chosen(connection, choice, newest=not oldest, limit=limit)
     from agent.cli.terms.rows import row_of
@@ -83,6 +82,22 @@ def listed(
     emit(rows, LIST_COLUMNS, json=json, empty=_none(settings))
 
 
+def _choice(
+    settings: Settings,
+    connection: sqlite3.Connection,
+    *,
+    learner: str | None,
+    rule: str,
+    currency: str,
+    span: tuple[int, int],
+) -> Choice:
+    """Which entries are asked for: a learner as people name them, acts of a span (seconds UTC, its end excluded)."""
+    from agent.ledger import reading
+
+    who = learner_of(settings, connection, learner) if learner else ""
+    return reading.Choice(learner=who, rule=rule, currency=currency, since=span[0], until=span[1])
+
+
 def _none(settings: Settings) -> str:
     """Why there is nothing to list."""
     if settings.agent.mode == "shadow":
@@ -92,6 +107,7 @@ def _none(settings: Settings) -> str:
 
 @app.command()
 def export(
+    *,
     form: Annotated[
         Literal["csv", "json"], typer.Option("--format", help="csv, or json (a line for each entry).")
     ] = "csv",
@@ -103,30 +119,43 @@ def export(
         ),
     ] = False,
     after: Annotated[int, typer.Option("--after", metavar="SEQ", min=0, help="Only entries after this seq.")] = 0,
+    learner: LearnerOption = None,
+    rule: RuleOption = "",
+    currency: CurrencyOption = "",
+    since: SinceOption = None,
+    until: UntilOption = None,
     config: ConfigOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON list of all entries, for programs.")] = False,
 ) -> None:
-    """Write the whole ledger to standard output, one row for each entry, oldest first.
+    """Write the ledger to standard output, one row for each entry, oldest first; all of it, or what is asked for.
 
     Columns: seq, entry_id, occurred_at, recorded_at, learner, rule_id, rules_version, currency, amount, kind, event_id,
     source, trust, reason, reverses. Times are UTC; amounts are whole smallest units. What is appended meanwhile is left
     to the next export (see --after). With --with-statement what expired, and what the catalogue says was spent, given
     back and expired, stands beside: under the seq of the newest entry before it, with an entry_id of its own (s1 or c1,
-    s2 …), and what it is about under reverses.
+    s2 …), and what it is about under reverses. Days are those of the rules' time zone, by the time of the act.
 
     Example: rewards-agent ledger export --format csv > ledger.csv
+
+    Example: rewards-agent ledger export --rule quiz-80 --since 2026-09-01 --until 2026-09-30 > september.csv
     """
     from agent.cli.books import statement
-    from agent.cli.books.export import write_csv, write_json_lines, write_json_list
+    from agent.cli.books.export import asked_for, write_csv, write_json_lines, write_json_list
+    from wire.money.terms import BADGE_PREFIX
 
     write = write_json_list if json else write_csv if form == "csv" else write_json_lines
+    settings = settings_of(config)
     with ledger_of(config) as connection:
+        span = (0, ALWAYS)
+        if since or until:
+            span = span_of(since, until, rules_in_force(settings, connection)[1])
+        choice = _choice(settings, connection, learner=learner, rule=rule, currency=currency, span=span)
         total = _newest(connection)
         with _progress("exporting", total, shown=not sys.stdout.isatty()) as progress:
-            found = _entries(connection, after, total, badges, progress)
+            found = _entries(connection, after, total, badges or currency.startswith(BADGE_PREFIX), progress)
             if with_statement:
                 found = statement.beside(connection, found, after)
-            write(found, sys.stdout.buffer)
+            write(asked_for(found, choice), sys.stdout.buffer)
 
 
 def _newest(connection: sqlite3.Connection) -> int:
