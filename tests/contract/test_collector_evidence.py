@@ -357,12 +357,33 @@ async def test_what_went_with_its_activity_or_an_enrolment_was_not_undone(site: 
     events = (deleted, moodle.COMPLETION, moodle.GRADE_DELETED)
     async with collecting(site.options(), clock) as collector:
         seen, _ = await read(collector, demand=wanting(*events))
-    assert [one.position for one in seen if "cleared" in one.marks] == [2, 3, 4, 6, 8, 11], "of a forum and of grades"
+    assert [one.position for one in seen if "cleared" in one.marks] == [2, 4, 6, 8, 11], "of a forum and of grades"
     assert [one.kind for one in seen if "cleared" not in one.marks] == [
+        "forum.post_deleted",
         "forum.post_deleted",
         "lesson.uncompleted",
         "lesson.uncompleted",
     ]
+
+
+async def test_posts_whose_forum_or_course_the_same_person_deleted_right_after_went_with_it(
+    site: Site, clock: HandClock
+) -> None:
+    deleted = r"\mod_forum\event\post_deleted"
+    post = {"eventname": deleted, "objecttable": "forum_posts", "contextlevel": 70, "relateduserid": 35}
+    gone = {"eventname": moodle.MODULE_DELETED, "objecttable": "course_modules", "contextlevel": 70}
+    log(site, 1, objectid=1, contextinstanceid=12, userid=65, timecreated=NOW - 5_000, **post)  # an hour before
+    log(site, 2, objectid=2, contextinstanceid=12, userid=66, **post)  # somebody else deleted it
+    log(site, 3, objectid=3, contextinstanceid=12, userid=65, **post)
+    log(site, 4, objectid=4, contextinstanceid=14, userid=65, **post)  # in another forum
+    log(site, 5, objectid=12, contextinstanceid=12, userid=65, **gone)
+    log(site, 6, objectid=6, contextinstanceid=12, userid=65, **post)  # what stands behind it says nothing
+    log(site, 7, objectid=7, contextinstanceid=16, userid=65, courseid=4, **post)
+    log(site, 8, objectid=4, userid=65, courseid=4, eventname=moodle.COURSE_CLEARED, contextlevel=50)
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=wanting(deleted))
+    assert [one.position for one in seen] == [1, 2, 3, 4, 6, 7]
+    assert [one.position for one in seen if "cleared" in one.marks] == [3, 7]
 
 
 async def test_a_discussion_counts_as_its_first_post(site: Site, clock: HandClock) -> None:

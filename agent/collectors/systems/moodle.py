@@ -31,6 +31,8 @@ QUIZ_GRADED = r"\mod_quiz\event\attempt_graded"
 """Since Moodle 5.0: questions that take long to grade are graded some time after the attempt was handed in."""
 GRADE_DELETED = r"\core\event\grade_deleted"
 """A grade went: with its item or its learner's enrolment, or with all at a reset. One that is cleared stays, empty."""
+MODULE_DELETED = r"\core\event\course_module_deleted"
+COURSE_CLEARED = r"\core\event\course_content_deleted"
 ASSIGN_REMOVED = r"\mod_assign\event\submission_removed"
 ASSIGN_STATUS = r"\mod_assign\event\submission_status_updated"
 ASSIGN_SUBMITTED = r"\mod_assign\event\assessable_submitted"
@@ -51,6 +53,8 @@ ASSESSED = frozenset(rf"\mod_workshop\event\submission_{name}" for name in ("ass
 FORUMS: Mapping[str, str] = {"mod_forum": "forum", "mod_hsuforum": "hsuforum"}
 """Component → beginning of its tables' names; Open LMS has a forum of its own."""
 POSTS = frozenset(rf"\{mod}\event\{name}" for mod in FORUMS for name in ("post_created", "post_deleted"))
+POSTS_DELETED = frozenset(rf"\{mod}\event\{name}" for mod in FORUMS for name in ("post_deleted", "discussion_deleted"))
+"""What is also told of each post where its whole forum is deleted."""
 REPLIES = frozenset(rf"\{mod}\event\post_created" for mod in FORUMS)
 DISCUSSIONS: Mapping[str, str] = {rf"\{mod}\event\discussion_created": tables for mod, tables in FORUMS.items()}
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from agent.collectors.logstore.dialects.database import Database, Unreadable
 from agent.collectors.logstore.draft import Draft, Kinds
-from agent.collectors.logstore.lookups.activities import activities, forums_gone
+from agent.collectors.logstore.lookups.activities import activities, forums_going
 from agent.collectors.logstore.lookups.agreement import agreement
 from agent.collectors.logstore.lookups.base import Batch, LookUp
 from agent.collectors.logstore.lookups.courses import courses, enrolments
@@ -56,7 +56,7 @@ async def look_up(
         look(batch)
         for look in (
             activities,
-            forums_gone,
+            forums_going,
             quizzes,
             grades,
             forums,

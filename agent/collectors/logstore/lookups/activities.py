@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.collectors.logstore.dialects.database import Answer, Query, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
-from agent.collectors.systems.moodle import GRADED
+from agent.collectors.systems.moodle import GRADED, POSTS_DELETED
 
 MODULES = "SELECT id, name FROM {modules}"
 _BY_ID = "SELECT id, module, section, instance, completionexpected FROM {course_modules} WHERE id IN ([ids])"
@@ -14,9 +14,7 @@ _SUBSECTIONS = (
     "WHERE s.component = 'mod_subsection' AND s.course IN ([courses])"
 )
 """Since Moodle 4.5 a subsection is a section of its own; older ones have no such columns, and no subsections."""
-_THERE = "SELECT id FROM {course_modules} WHERE deletioninprogress = 0 AND id IN ([ids])"
-_POSTS_GONE = frozenset({"forum.post_deleted", "forum.discussion_deleted"})
-"""What Moodle also tells of each post when the whole forum is deleted."""
+_GOING = "SELECT id FROM {course_modules} WHERE deletioninprogress = 1 AND id IN ([ids])"
 _FEEDS = ("module", "section", "section_progress_pct", "late_by", "on_time")
 
 
@@ -47,19 +45,15 @@ def activities(batch: Batch) -> LookUp:
                 draft.facts["module"] = draft.module
 
 
-def forums_gone(batch: Batch) -> LookUp:
-    """Mark posts that nobody deleted: their forum is gone, or its course, and they went with it."""
-    mine = [draft for draft in batch.drafts if draft.kind in _POSTS_GONE and draft.lesson is not None]
+def forums_going(batch: Batch) -> LookUp:
+    """Mark posts that nobody deleted: their forum is being deleted, and they go with it."""
+    mine = [draft for draft in batch.drafts if draft.event in POSTS_DELETED and draft.lesson is not None]
     if not mine:
         return
-    (answer,) = yield [
-        batch.schema.query(_THERE, ids=sorted({draft.lesson for draft in mine if draft.lesson is not None}))
-    ]
-    if isinstance(answer, Unreadable):
-        return
-    there = {row[0] for row in answer}
+    (answer,) = yield [batch.schema.query(_GOING, ids=sorted({draft.lesson for draft in mine if draft.lesson}))]
+    going = {row[0] for row in rows_of(answer)}
     for draft in mine:
-        if draft.lesson not in there:
+        if draft.lesson in going:
             draft.marks.add("cleared")
 
 
