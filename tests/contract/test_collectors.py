@@ -280,6 +280,24 @@ async def test_an_anchor_that_vanished_while_older_rows_stay_is_a_fault(site: Si
             await read(collector, state)
 
 
+async def test_an_anchor_that_went_with_all_that_its_user_did_is_no_fault(site: Site, clock: HandClock) -> None:
+    # Moodle deletes somebody's rows where they ask for their data to be deleted.
+    async with collecting(site.options(), clock, limits=SMALL) as collector:
+        state = None
+        for position, user in enumerate((35, 36, 35, 37, 36), 1):
+            log(site, position, userid=user)
+            _, state = await read(collector, state)
+        site.execute("DELETE FROM mdl_logstore_standard_log WHERE userid = 36")
+        log(site, 6, userid=35)
+        seen, state = await read(collector, state)
+        assert [one.position for one in seen] == [6]
+        assert [anchor.position for anchor in state.anchors][-2:] == [4, 6]
+        site.execute("DELETE FROM mdl_logstore_standard_log WHERE id = 6")
+        log(site, 7, userid=37)
+        with pytest.raises(IntegrityError, match=r"row 6 was .* and is gone, though row 1 is still there"):
+            await read(collector, state)
+
+
 async def test_an_accepted_rewind_reads_again_what_was_to_pay(site: Site, clock: HandClock) -> None:
     log(site, 1, timecreated=NOW - 9_000)
     log(site, 2, 3, timecreated=NOW - 10)
