@@ -32,7 +32,8 @@ WHERE CAST(body AS TEXT) ->> 'kind' = 'award' AND event_no IS NOT NULL GROUP BY 
 _OF_FORMS = """
 SELECT CAST(e.body AS TEXT), EXISTS (SELECT 1 FROM hold h JOIN decision d USING (decision_no)
   WHERE h.rule_id = 'form' AND h.state = 'approved' AND d.event_no = e.event_no)
-FROM entry e WHERE CAST(e.body AS TEXT) ->> 'rule' = 'form' AND CAST(e.body AS TEXT) ->> 'kind' = 'award'
+FROM entry e JOIN person USING (person_no)
+WHERE CAST(e.body AS TEXT) ->> 'rule' = 'form' AND CAST(e.body AS TEXT) ->> 'kind' = 'award'
 """
 _UNMERGED = """
 SELECT a.site || ':' || a.lms_user, count(*)
@@ -128,7 +129,10 @@ async def faults(world: World) -> list[str]:
 
 
 def _over(world: World, ledger: sqlite3.Connection) -> Iterator[str]:
-    """Days on which forms issued more than they may without a reviewer; who reviewed what a lost disk knew."""
+    """Days on which forms issued more than they may without a reviewer.
+
+    Who reviewed what is not known any more where a disk was lost, nor of who was erased.
+    """
     most = world.terms.forms_a_day
     if not most or world.trace.faults.keys() & FORGETS:
         return

@@ -14,7 +14,7 @@ import aiohttp
 import pymysql
 
 from agent.demo.schema import mariadb_ddl
-from sim.moodle import COLUMNS, COMPLETED, DELETED, POSTED, Acts, Form, Row, form_post, trigger_post
+from sim.moodle import COLUMNS, COMPLETED, COURSE, DELETED, FORUM, POSTED, Acts, Form, Row, form_post, trigger_post
 from tests.servers import MariaDatabase
 
 LEARNERS = tuple(range(31, 2_031))
@@ -46,6 +46,8 @@ class Site:
         self.counts: Counter[str] = Counter()
         for statement in mariadb_ddl():
             database.execute(statement)
+        there = ", ".join(f"({number}, {COURSE})" for number in sorted({*LESSONS, FORUM}))
+        database.execute(f"INSERT INTO mdl_course_modules (id, course) VALUES {there}")
         database.grant_reader()
 
     @property

@@ -358,6 +358,31 @@ async def test_what_a_restore_brought_back_and_a_merge_moved_is_known_when_its_a
         assert (it.balance("ann"), it.balance("ben")) == (10, 0), "and so after a second loss"
 
 
+@pytest.mark.parametrize("target", ["ann", "ben"])
+async def test_what_a_restore_brought_back_and_came_again_as_anothers_is_paid_once_when_they_are_merged(
+    tmp_path: Path, target: str
+) -> None:
+    """The restore did not know that the two were one, and a form that was sent again was paid to the other account."""
+    async with desk(tmp_path / "before") as it:
+        await it.here.take(lesson(3, "ben").seen)
+        await it.merge()
+        await it.here.take(lesson(1, "ben").seen)
+        assert (it.balance("ann"), it.balance("ben")) == (20, 0)
+    brought_back(tmp_path / "before", tmp_path / "after")
+    with contextlib.closing(sqlite3.connect(tmp_path / "after" / file.FILE_NAME, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM alias")
+    async with desk(tmp_path / "after") as it:
+        await it.here.take(lesson(1, "ben").seen, lesson(2, "ben").seen)
+        assert (it.balance("ann"), it.balance("ben")) == (20, 20)
+        await it.merge("ben" if target == "ann" else "ann", target)
+        assert it.balance("ann") + it.balance("ben") == 30, "three lessons"
+        assert found(tmp_path / "after") == []
+        await it.here.take(lesson(1, "ben", hour=11).seen)
+        assert it.balance(target) == 30
+        await it.here.take(lesson(1, "ben", hour=13, kind="lesson.uncompleted").seen)
+        assert it.balance(target) == 20, "an undo finds what stands"
+
+
 REFERRED = (
     HEAD
     + '[person]\nreferrer = { profile_field = "r" }\n'

@@ -81,13 +81,17 @@ async def plan_of(connection: aiosqlite.Connection, recorder: Recorder, merge: M
     source, target = found.get(merge.source), found.get(merge.target)
     if source is None:
         return Plan()
-    return await planned(connection, source.person_no, 0 if target is None else target.person_no, merge.most)
+    if target is None:
+        return await planned(connection, source.person_no, 0, merge.most)
+    return await planned(connection, source.person_no, target.person_no, merge.most, both=(source, target))
 
 
 async def carry_out(connection: aiosqlite.Connection, recorder: Recorder, merge: Merge) -> Plan:
     """Do it; what was done. The account is an alias from now on."""
     plan = await plan_of(connection, recorder, merge)
     await given_over(connection, recorder, merge, plan)
+    answered = [(seq,) for seq in plan.anew]
+    await connection.executemany("UPDATE restored_award SET undone = 1 WHERE first_seq = ?", answered)
     await _holds(connection, merge, dict(plan.slots))
     said = merge.correction
     await alias(connection, merge.source, merge.target, by=said.by, reason=said.reason, now=merge.now)

@@ -9,8 +9,10 @@ from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 import aiosqlite
+import orjson
 
 from agent.ledger.record import BADGE_PREFIX
+from agent.ledger.record.people import Person
 from wire import entry as wire_entry
 
 ONCE = "once:"
@@ -27,6 +29,13 @@ WHERE u.person_no IN (?, ?) OR (u.seq > 0 AND (u.person_no = 0 OR n.text LIKE 'o
   SELECT 1 FROM entry e WHERE e.seq = u.seq AND e.person_no IN (?, ?)))
 ORDER BY u.seq
 """
+
+_RESTORED = """
+SELECT first_seq, person_no, rule, event_ref FROM restored_award
+WHERE person_no IN (?, ?) AND event_ref <> '' AND undone = 0
+"""
+_EVENT_IDS = "SELECT event_no, event_id FROM event WHERE event_no IN (SELECT value FROM json_each(?))"
+_TWICE = "the other account was paid for the same act"
 
 Verb = Literal["moved", "compensated"]
 
@@ -82,9 +91,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All changes in order, and the uses of FROM that belong to no award and are INTO's from now on."""
+    """All changes in order, and the uses of FROM that belong to no award and are INTO's from now on.
+
+    ``anew`` are the first seqs of awards that a restore brought back whose act was paid to the other account since.
+    """
 
     changes: tuple[Change, ...] = ()
+    anew: frozenset[int] = frozenset()
     sets: tuple[UseRow, ...] = ()
     slots: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
@@ -100,11 +113,17 @@ Only = Callable[[Sequence[Paid]], Awaitable[Sequence[Paid]]]
 
 
 async def planned(
-    connection: aiosqlite.Connection, source: int, target: int, most: Most, only: Only | None = None
+    connection: aiosqlite.Connection,
+    source: int,
+    target: int,
+    most: Most,
+    only: Only | None = None,
+    both: tuple[Person, Person] | None = None,
 ) -> Plan:
     """What becomes of what person ``source`` has when it is ``target``'s.
 
-    With ``only`` some of it, and no use that belongs to no award: nobody can say whose that was.
+    With ``only`` some of it, and no use that belongs to no award: nobody can say whose that was. ``both`` are the two
+    persons, where an act that a restore brought back may have been paid to the other since.
     """
     rows = [UseRow(*row) for row in await connection.execute_fetchall(_USES, (source, target, source, target))]
     by_seq: defaultdict[int, list[UseRow]] = defaultdict(list)
@@ -117,18 +136,26 @@ async def planned(
     theirs = {
         one.marker: one for one in _standing(list(await connection.execute_fetchall(_ENTRIES, (target,))), by_seq)
     }
+    anew = await _paid_anew(connection, both, mine, list(theirs.values())) if both is not None else frozenset()
+    changes = [
+        Change(verb="compensated", paid=theirs.pop(seq), of_into=True, why=_TWICE)
+        for seq in sorted(anew & theirs.keys())
+    ]
     taken: defaultdict[tuple[str, str], list[UseRow]] = defaultdict(list)
     for use in rows:
         if use.person_no == target and not use.freed and use.meter.startswith(ONCE):
             taken[use.meter, use.bucket].append(use)
     badges = {str(entry["currency"]) for one in theirs.values() for entry in one.entries if _is_badge(entry)}
     sets = _together(rows, (source, target))
-    changes: list[Change] = []
     for paid in mine:
+        if paid.marker in anew:
+            changes.append(Change(verb="compensated", paid=paid, why=_TWICE))
+            continue
         changes += _change(paid, taken, theirs, badges, lambda rule, scope: most(rule, scope, sets))
     standing = {one.marker for one in mine}
     return Plan(
         changes=tuple(changes),
+        anew=anew,
         sets=tuple(
             use
             for use in rows
@@ -136,6 +163,27 @@ async def planned(
         ),
         slots=_newest_slots(rows, target),
     )
+
+
+async def _paid_anew(
+    connection: aiosqlite.Connection, both: tuple[Person, Person], mine: Sequence[Paid], theirs: Sequence[Paid]
+) -> frozenset[int]:
+    """First seqs of restored awards whose act came again as the other account's, before anybody knew it was one."""
+    source, target = both
+    rows = await connection.execute_fetchall(_RESTORED, (source.person_no, target.person_no))
+    restored = {(person_no, rule, ref): seq for seq, person_no, rule, ref in rows}
+    if not restored:
+        return frozenset()
+    standing = {paid.marker for paid in (*mine, *theirs)}
+    numbers = orjson.dumps([paid.event_no for paid in (*mine, *theirs)]).decode()
+    events = {number: event_id for number, event_id in await connection.execute_fetchall(_EVENT_IDS, (numbers,))}  # noqa: C416 - rows
+    found = {
+        restored.get((person.person_no, paid.entries[0]["rule"], person.event_ref(events[paid.event_no])), 0)
+        for person, others in ((target, mine), (source, theirs))
+        for paid in others
+        if paid.event_no in events
+    }
+    return frozenset(found & standing)
 
 
 def _change(
