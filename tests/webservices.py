@@ -271,7 +271,8 @@ def _course_completion(site: FakeMoodle, form: Mapping[str, str]) -> Any:
 def _grade_items(site: FakeMoodle, form: Mapping[str, str]) -> Any:
     course, user = int(form["courseid"]), int(form["userid"])
     rows = site.ask(
-        "SELECT i.id, i.itemtype, i.itemmodule, i.iteminstance, i.grademin, i.grademax, g.finalgrade, g.timemodified, "
+        "SELECT i.id, i.itemtype, i.itemmodule, i.iteminstance, i.grademin, CASE WHEN i.itemtype IN ('course', "
+        "'category') THEN COALESCE(g.rawgrademax, i.grademax) ELSE i.grademax END, g.finalgrade, g.timemodified, "
         "g.overridden, cm.id, i.itemnumber FROM mdl_grade_items i "
         f"LEFT JOIN mdl_grade_grades g ON g.itemid = i.id AND g.userid = {user} "
         "LEFT JOIN mdl_modules m ON m.name = i.itemmodule LEFT JOIN mdl_course_modules cm "

@@ -73,7 +73,10 @@ async def _play(at: Hosted) -> None:
         put(at.site, "enrol", id=course, enrol="manual", courseid=course)
         put(at.site, "user_enrolments", id=course, enrolid=course, userid=LEARNER)
         put(at.site, "grade_items", id=course, courseid=course, itemtype="course", grademin=0, grademax=100)
-        put(at.site, "grade_grades", id=course, itemid=course, userid=LEARNER, finalgrade=90, timemodified=days[3])
+        put(
+            at.site, "grade_grades", id=course, itemid=course, userid=LEARNER, finalgrade=90, rawgrademax=100,
+            timemodified=days[3],
+        )  # fmt: skip
         await at.post(
             posted(
                 course, eventname=r"\core\event\user_graded", objecttable="grade_grades", contextlevel="50",

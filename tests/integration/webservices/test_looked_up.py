@@ -82,6 +82,38 @@ async def test_a_post_of_a_grade_that_was_cleared_takes_back_what_it_had_earned(
         assert at.at.entries()[1:] == ["reversal -10 of 1-1 undone: grade.deleted"]
 
 
+@pytest.mark.parametrize(
+    ("grades", "total", "best", "paid"),
+    [
+        ((90, 80, 70), 240, 300, 1),
+        ((90, 80, None), 170, 200, 0),
+        ((100, 100, None), 200, 200, 1),
+        ((90, None, None), 90, 100, 0),
+        ((90, 90, None), 90, 100, 0),
+        ((90, 90, 90), 90, 100, 1),
+    ],
+    ids=["all", "sum of some", "sum that makes it", "one is no sum yet", "mean of some", "mean of all"],
+)
+async def test_a_course_total_is_of_all_work_and_not_of_what_is_graded_so_far(
+    tmp_path: Path, grades: tuple[int | None, ...], total: int, best: int, paid: int
+) -> None:
+    """Moodle tells what the work that is graded makes at most: the first good grade passed whole courses."""
+    rules = rule(on="course.graded", award="1", more='conditions = { score_pct = ">=60" }')
+    about = {"eventname": GRADED, "objecttable": "grade_grades", "contextlevel": "50", "other_itemid": "20"}
+    async with hosted(tmp_path, rules) as at:
+        put(at.site, "grade_items", id=20, courseid=COURSE, itemtype="course", grademin=0, grademax=300)
+        stands = {"userid": LEARNER, "timemodified": NOW}
+        put(at.site, "grade_grades", id=30, itemid=20, finalgrade=total, rawgrademax=best, **stands)
+        for item, grade in enumerate(grades, 21):
+            put(at.site, "grade_items", id=item, courseid=COURSE, itemtype="manual", grademin=0, grademax=100)
+            put(at.site, "grade_grades", id=item, itemid=item, finalgrade=grade, **stands)
+        course = {"contextinstanceid": str(COURSE), **about}
+        await at.post(submitted(30, other_finalgrade=str(total - 1), timecreated=str(NOW - 700), **course))
+        assert at.at.balances() == {}, "it was another when other work was graded"
+        await at.post(submitted(30, other_finalgrade=str(total), **course))
+        assert at.at.balances() == ({MOODLE_LEARNER: 1} if paid else {})
+
+
 async def test_of_an_attempt_that_looks_late_nothing_is_said(tmp_path: Path) -> None:
     rules = rule(on="quiz.submitted", more='conditions = { on_time = true }\nonce_per = "event"')
     async with hosted(tmp_path, rules) as at:

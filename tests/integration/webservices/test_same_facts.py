@@ -105,7 +105,7 @@ def same(log: Observation, post: Observation) -> list[str]:
             pairs[f"mark of {person}"] = (None if stood == "deleted" else stood, mark)
     told = {name: value for name, value in post.facts.items() if name != "grade_item"}
     for name in log.facts.keys() | told.keys():
-        if name in NOT_TOLD and name not in told:
+        if (name in NOT_TOLD or (name == "score_pct" and log.kind == "course.graded")) and name not in told:
             continue
         entry = TABLE.get(name)
         if name.startswith("roles:") and name not in told:
