@@ -86,7 +86,7 @@ class Observation:
     """Something a collector saw and that is not yet believed.
 
     ``source`` is the configured name it came through, ``site`` the name that ids belong to (`same_site_as`).
-    ``position`` is its number in the source's own log, ``order`` in the site's by a post's word. ``people`` maps
+    ``position`` is its number in the source's own log, ``order`` in the site's, where it came by post. ``people`` maps
     roles to LMS user ids as text. ``natural_key`` is that of the fact, site excluded (`engine.trust` prefixes it).
     ``course``, ``section``, ``lesson`` (course module) and ``post`` are LMS ids as text.
     ``facts`` are those of first sight. Essay and post text is never among them.
