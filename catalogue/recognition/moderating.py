@@ -5,9 +5,12 @@ What is written down are states and pseudonyms, never words: those stand where t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import acts, schema
 from catalogue.acts import Act
@@ -42,7 +45,7 @@ class Moderator:
         words_of = {"key", "about"} if tag else {"key"}
         concerned = acts.rows(schema.recognition, but=words_of, campus=self.campus, key=wish.key)
         said = self._act(f"{wish.kind}.give", "" if tag else wish.about)
-        async with acts.acting(self.store, said, concerned) as conn:
+        async with self._acting(said, concerned) as conn:
             return await giving.give(conn, wish, now=self.now)
 
     async def moderate(self, no: int, do: str, *, why: str, kind: str | None = None) -> Recognition:
@@ -55,7 +58,7 @@ class Moderator:
             raise RefusedError(400, "do", f"what is to be done is {', '.join(DOINGS)}")
         said = self._act(f"{kind or 'recognition'}.{do}", str(no), why=giving.reason(why))
         concerned = acts.rows(schema.recognition, campus=self.campus, no=no)
-        async with acts.acting(self.store, said, concerned) as conn:
+        async with self._acting(said, concerned) as conn:
             await records.need(conn, self.campus, no, kind=kind)
             if do == SHOW:
                 return await giving.show(conn, self.campus, no)
@@ -72,7 +75,7 @@ class Moderator:
             raise RefusedError(400, "do", f"what is to be done is {HIDE} or {SHOW}")
         said = self._act(f"comment.{do}", f"{no} {comment}", why=giving.reason(why))
         concerned = acts.rows(schema.remark, campus=self.campus, recognition=no, no=comment)
-        async with acts.acting(self.store, said, concerned) as conn:
+        async with self._acting(said, concerned) as conn:
             await remarks.moderate(conn, self.campus, no, comment, hidden=do == HIDE)
 
     async def put_tag(self, name: str, *, title: str = "", state: str = tags.OFFERED) -> None:
@@ -83,7 +86,7 @@ class Moderator:
         """
         plain = words.tag(name)
         concerned = acts.rows(schema.kudos_tag, campus=self.campus, tag=plain)
-        async with acts.acting(self.store, self._act("kudos-tag.put", plain), concerned) as conn:
+        async with self._acting(self._act("kudos-tag.put", plain), concerned) as conn:
             await tags.put(conn, self.campus, plain, title=title, state=state, now=self.now)
 
     async def remove_tag(self, name: str) -> None:
@@ -94,7 +97,7 @@ class Moderator:
         """
         plain = words.tag(name)
         concerned = acts.rows(schema.kudos_tag, campus=self.campus, tag=plain)
-        async with acts.acting(self.store, self._act("kudos-tag.remove", plain), concerned) as conn:
+        async with self._acting(self._act("kudos-tag.remove", plain), concerned) as conn:
             await tags.remove(conn, self.campus, plain)
 
     async def choose(self, learner: str, shown: str) -> None:
@@ -104,7 +107,7 @@ class Moderator:
             RefusedError: it is no choice.
         """
         concerned = acts.rows(schema.recognition_choice, campus=self.campus, learner=learner)
-        async with acts.acting(self.store, self._act("kudos.choose", learner), concerned) as conn:
+        async with self._acting(self._act("kudos.choose", learner), concerned) as conn:
             await choices.choose(conn, self.campus, learner, shown, now=self.now)
 
     async def change_policy(self, said: Mapping[str, Any]) -> Policy:
@@ -114,8 +117,16 @@ class Moderator:
             RefusedError: it cannot be so.
         """
         concerned = acts.rows(schema.recognition_policy, campus=self.campus)
-        async with acts.acting(self.store, self._act("kudos-policy.change"), concerned) as conn:
+        async with self._acting(self._act("kudos-policy.change"), concerned) as conn:
             return await policy.change(conn, self.campus, said)
+
+    @contextlib.asynccontextmanager
+    async def _acting(self, said: Act, concerned: acts.Rows) -> AsyncIterator[AsyncConnection]:
+        """An act, one of the campus after the other: two that change a part each of one row do not undo each other."""
+        async with self.store.writing() as conn:
+            await records.hold(conn, self.campus)
+            async with acts.recorded(conn, said, concerned):
+                yield conn
 
     def _act(self, name: str, about: str = "", *, why: str = "") -> Act:
         return Act(campus=self.campus, by=self.by, at=self.now, act=name, about=about, why=why)

@@ -20,7 +20,9 @@ from catalogue.schema import liking, remark
 from catalogue.wallets import purse
 
 COMMENTS_MAX = 500
-"""Comments on one recognition."""
+"""Comments on one recognition, those too that were taken away."""
+WITHDRAWN = "withdrawn"
+"""How a comment is told that its author took away: no words are left, and no other has its number or its key."""
 
 _LIKE = text(
     "INSERT INTO liking (campus, recognition, learner, at) VALUES (:campus, :recognition, :learner, :now)"
@@ -69,7 +71,7 @@ async def likes(
 async def comment(
     conn: AsyncConnection, campus: str, no: int, learner: str, *, key: str, typed: str, now: int
 ) -> tuple[dict[str, Any], bool]:
-    """Say something about one, and whether it is new; the same key again is the same comment.
+    """Say something about one, and whether it is new; the same key again is the same comment, withdrawn or not.
 
     Raises:
         RefusedError: it cannot be seen, there are too many, or what is said cannot be.
@@ -111,18 +113,18 @@ async def comments(
     """
     await seeing.need(conn, campus, no, viewer)
     table = remark.c
-    only = [table.campus == campus, table.recognition == no, table.no > after]
+    only = [table.campus == campus, table.recognition == no, table.no > after, table.text != ""]
     only += [] if viewer.all else [table.state == SHOWN, seeing.takes_part(table.author)]
     found = await conn.execute(select(remark).where(*only).order_by(table.no).limit(rows))
     return [_told(row) for row in found]
 
 
 async def withdraw(conn: AsyncConnection, campus: str, no: int, comment: int, learner: str) -> None:
-    """Take one's own comment away, its words with it; again changes nothing."""
+    """Take the words of one's own comment away for good; again changes nothing."""
     table = remark.c
     own = table.author.in_(await purse.names(conn, campus, learner))
     mine = (table.campus == campus, table.recognition == no, table.no == comment, table.no > 0, own)
-    await conn.execute(delete(remark).where(*mine))
+    await conn.execute(update(remark).where(*mine).values(state=HIDDEN, text=""))
 
 
 async def moderate(conn: AsyncConnection, campus: str, no: int, comment: int, *, hidden: bool) -> None:
@@ -132,7 +134,7 @@ async def moderate(conn: AsyncConnection, campus: str, no: int, comment: int, *,
         RefusedError: there is none.
     """
     table = remark.c
-    mine = (table.campus == campus, table.recognition == no, table.no == comment)
+    mine = (table.campus == campus, table.recognition == no, table.no == comment, table.text != "")
     found = await conn.execute(
         update(remark).where(*mine).values(state=HIDDEN if hidden else SHOWN).returning(table.no)
     )
@@ -149,4 +151,10 @@ async def _seen(conn: AsyncConnection, campus: str, no: int, learner: str, names
 
 
 def _told(row: Any) -> dict[str, Any]:
-    return {"id": row.no, "user": row.author, "at": row.at, "text": row.text, "state": row.state}
+    return {
+        "id": row.no,
+        "user": row.author,
+        "at": row.at,
+        "text": row.text,
+        "state": row.state if row.text else WITHDRAWN,
+    }

@@ -52,28 +52,35 @@ def open_to_all() -> ColumnElement[bool]:
 
     What an anonymous giver chose plays no part, or it would tell who that is.
     """
-    table, chose = recognition.c, schema.recognition_choice.c
-    concerned = or_(chose.learner == table.receiver, and_(table.seen == CAMPUS, chose.learner == table.giver))
-    private = exists().where(chose.campus == table.campus, concerned)
-    return and_(table.state == SHOWN, table.seen != "pair", ~private)
+    table = recognition.c
+    # Two questions, each with a key to look for: one for both is held against every choice of the campus.
+    named = or_(table.seen != CAMPUS, ~_is_private(table.giver))
+    return and_(table.state == SHOWN, table.seen != "pair", ~_is_private(table.receiver), named)
 
 
-def may_see(viewer: Viewer) -> ColumnElement[bool]:
-    """Whether somebody may see it."""
+def _is_private(learner: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a learner of a recognition chose that not everybody may see it."""
+    chose = schema.recognition_choice.alias().c
+    return exists().where(chose.campus == recognition.c.campus, chose.learner == learner)
+
+
+def may_see(campus: str, viewer: Viewer) -> ColumnElement[bool]:
+    """Whether somebody may see one of a campus."""
     table = recognition.c
     if viewer.all:
         return table.state != ERASED
     if not viewer.learner:
         return open_to_all()
-    own = or_(*(_is(column, viewer.learner) for column in (table.giver, table.receiver)))
+    own = or_(*(_is(campus, column, viewer.learner) for column in (table.giver, table.receiver)))
     return or_(open_to_all(), and_(table.state == SHOWN, own))
 
 
-def _is(column: ColumnElement[Any], learner: str) -> ColumnElement[bool]:
+def _is(campus: str, column: ColumnElement[Any], learner: str) -> ColumnElement[bool]:
     """Whether a learner of a recognition is this one, under any pseudonym of theirs."""
     this, other = schema.link.alias(), schema.link.alias()
-    same = (this.c.campus == recognition.c.campus, other.c.campus == this.c.campus, other.c.purse == this.c.purse)
-    return or_(column == learner, exists().where(*same, this.c.name == learner, other.c.name == column))
+    same = and_(other.c.campus == this.c.campus, other.c.purse == this.c.purse)
+    mine = select(other.c.name).join(this, same).where(this.c.campus == campus, this.c.name == learner)
+    return or_(column == learner, column.in_(mine))
 
 
 def gave(learner: str, viewer: Viewer) -> ColumnElement[bool]:
@@ -85,7 +92,7 @@ def gave(learner: str, viewer: Viewer) -> ColumnElement[bool]:
 async def listed(conn: AsyncConnection, campus: str, wanted: Wanted, viewer: Viewer) -> list[dict[str, Any]]:
     """The newest first, as `shown`."""
     table = recognition.c
-    only = [table.campus == campus, table.kind == wanted.kind, may_see(viewer)]
+    only = [table.campus == campus, table.kind == wanted.kind, may_see(campus, viewer)]
     only += [or_(table.receiver == wanted.user, gave(wanted.user, viewer))] if wanted.user is not None else []
     only += [gave(wanted.giver, viewer)] if wanted.giver is not None else []
     only += [table.receiver == wanted.receiver] if wanted.receiver is not None else []
@@ -105,7 +112,7 @@ async def need(conn: AsyncConnection, campus: str, no: int, viewer: Viewer, *, k
     """
     one = await records.need(conn, campus, no, kind=kind)
     table = recognition.c
-    seen = select(table.no).where(table.campus == campus, table.no == no, may_see(viewer))
+    seen = select(table.no).where(table.campus == campus, table.no == no, may_see(campus, viewer))
     if await conn.scalar(seen) is None:
         raise records.unknown(kind)
     return one
@@ -200,7 +207,12 @@ async def stats(
     ``tags`` count by tag what was received.
     """
     table = recognition.c
-    inside = (table.campus == campus, table.given_at > now - days * DAY_S, table.state == SHOWN, may_see(viewer))
+    inside = (
+        table.campus == campus,
+        table.given_at > now - days * DAY_S,
+        table.state == SHOWN,
+        may_see(campus, viewer),
+    )
     got = (*inside, table.receiver == learner)
     kudos = await _counts(conn, table.about, *got, table.kind == KUDOS)
     given = select(func.count()).where(*inside, table.kind == KUDOS, gave(learner, viewer))

@@ -46,7 +46,7 @@ remark = Table(
     Column("author", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("state", Text, nullable=False),  # shown | hidden
-    Column("text", Text, nullable=False),
+    Column("text", Text, nullable=False),  # '': its author took it away
 )
 
 liking = Table(

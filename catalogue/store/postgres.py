@@ -132,8 +132,9 @@ class Postgres:
             max_overflow=0,
             connect_args={
                 "command_timeout": None if patient else STATEMENT_S_MAX,
-                # Every statement names its keys; planning one anew over all months costs more than it can win.
-                "server_settings": {"plan_cache_mode": "force_generic_plan"},
+                # Every statement names its keys; planning one anew over all months, or compiling it, costs more than
+                # it can win.
+                "server_settings": {"plan_cache_mode": "force_generic_plan", "jit": "off"},
             },
         )
         _try_before_use(engine.sync_engine)

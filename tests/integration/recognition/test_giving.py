@@ -120,6 +120,19 @@ async def test_what_was_given_and_taken_back_is_told_in_one_order(lms: Program) 
     assert after == 4
 
 
+async def test_settings_that_are_changed_at_once_are_all_changed(lms: Program) -> None:
+    """Each change wrote the whole policy as it had been before the others."""
+    await lms.does("PATCH", POLICY, {"kudos": True})
+    wanted = {"words": False, "custom_tags": False, "anonymous": False, "comments": "5/1d", "per_pair": "1/7d"}
+    answers = await asyncio.gather(*(lms.does("PATCH", POLICY, {name: value}) for name, value in wanted.items()))
+    assert {status for status, _ in answers} == {200}
+    told = (await lms.does("GET", POLICY))[1]
+    assert {name: told[name] for name in wanted} == wanted
+    *acts_of_each, _made = await audited(lms, "kudos-policy.change")
+    changed = [set(row) for act in acts_of_each for row in act["after"].values()]
+    assert sorted(changed, key=str) == sorted(({name} for name in wanted), key=str), "no act tells of another's change"
+
+
 async def test_many_at_once_give_no_more_than_the_limit(lms: Program) -> None:
     await lms.does("PATCH", POLICY, {"per_giver": "3/1d"})
     answers = await asyncio.gather(*(lms.gives(ANN, to) for to in (BEN, CAT, DAN) * 2))
