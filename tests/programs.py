@@ -28,6 +28,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from pydantic import BaseModel
+
 TIME_OUT_S = 110.0
 _ROOT = Path(__file__).parents[1]
 _REQUEST_BYTES = 65_536
@@ -165,6 +167,14 @@ def _import_all() -> None:
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
             if not module.name.endswith(("__main__", ".env")) and ".versions." not in module.name:
                 importlib.import_module(module.name)
+    _build_models(BaseModel)
+
+
+def _build_models(base: type[BaseModel]) -> None:
+    """What reads the tables of a configuration is otherwise made when the first is read, by each command anew."""
+    for model in base.__subclasses__():
+        model.model_rebuild()
+        _build_models(model)
 
 
 def _serve(address: str) -> Callable[[], None]:

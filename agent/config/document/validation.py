@@ -21,9 +21,10 @@ class Table(BaseModel):
 
     Values are taken as TOML gives them (`"3"` is no number, `1` is no `true`). Lists arrive as tuples and numbers with
     a point as `Decimal`, so declare `tuple[X, ...]`, and `int | Decimal` where both are meant; `float` takes either.
+    What checks a table is made when the first of them is read: no command starts later for those that it does not read.
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

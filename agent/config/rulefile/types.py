@@ -41,9 +41,9 @@ _SELECTOR_HINT = 'a short name, "idnumber:…" or "id:7"'
 
 
 class Model(BaseModel):
-    """Frozen; a key it does not know is a fault."""
+    """Frozen; a key it does not know is a fault. What checks it is made when the first is read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
 
 def _listed(value: Any) -> Any:
