@@ -1,7 +1,6 @@
 """The nouns that flow through the house, frozen. Times are whole seconds since 1970, UTC; amounts are integers.
 
-Observation → Event → Decision → Entry
-(made by a collector, `engine.trust.tag`, `engine.booking.book`, `ledger.append`)
+Observation (a collector) → Event (`engine.trust.tag`) → Decision (`engine.booking.book`) → Entry (`ledger.append`)
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ T = TypeVar("T")
 def noun(cls: type[T]) -> type[T]:
     """A dataclass with slots and keywords, made for every event: the type checker refuses to assign its fields.
 
-    Nothing refuses at run time, which makes a new one two to three times as cheap (docs/adr/0009).
+    Nothing refuses at run time: a new one is two to three times as cheap (docs/adr/0009).
     """
     return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
 
@@ -253,8 +252,8 @@ class Decision:
 class Said:
     """The newest decision of one rule for one recipient of an event that was seen before.
 
-    ``number`` is the decision's, ``hold`` says what it waits for, ``open`` that no person has settled it (another
-    act may have closed it), ``unknown`` whether a condition looked at a fact that was not there.
+    ``number`` is the decision's, ``hold`` says what it waits for, ``open`` that no person has settled it (another act
+    may have closed it), ``unknown`` that a fact was not there. ``waiting`` are all that are open still, and for what.
     """
 
     rule_id: str
@@ -265,6 +264,7 @@ class Said:
     hold: HoldKind | None
     open: bool
     unknown: bool
+    waiting: tuple[tuple[int, HoldKind], ...] = ()
 
 
 GapState = Literal["open", "given_up"]
@@ -386,9 +386,9 @@ HoldKey = tuple[str, str, str]
 class StateRequest:
     """What a page needs to know of the past: ``rows`` use by use, ``totals`` summed per key, and open holds.
 
-    Under ``objects`` the live awards and the open holds about an object are wanted (see `engine.past.undo`).
-    ``standing`` names numbers (see `engine.recognition.model`) that are wanted of ``learners`` and of those whose
-    awards are undone; ``given`` are meters of badges: that one was had, and where one that can be taken back is found.
+    Under ``objects`` the live awards and the open holds about an object are wanted (see `engine.past.undo`). What
+    ``standing`` names (`engine.recognition.model`) is wanted of ``learners`` and of those whose awards are undone;
+    ``given`` are meters of badges: that one was had, and where one that can be taken back is found.
     """
 
     rows: frozenset[UseKey]

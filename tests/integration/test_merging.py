@@ -500,3 +500,30 @@ async def test_a_programme_that_an_account_passed_by_itself_is_not_paid_again_wh
         before = it.balance("ann") + it.balance("ben")
         await it.merge()
         assert (it.balance("ann") + it.balance("ben"), before) == (before, 20 if whole == "both" else 10)
+
+
+async def test_what_is_held_for_an_act_that_was_undone_at_the_other_account_waits_and_can_be_approved(
+    tmp_path: Path,
+) -> None:
+    text = HEAD + rule(more='reverse_on = "lesson.uncompleted"\nlimit = "3/ever"')
+    text += '[[check]]\nid = "v"\nvelocity = "1/10m"\nthen = "hold"\n'
+    async with desk(tmp_path, text) as it:
+        await it.here.take(lesson(1, "ann", 8).seen, lesson(1, "ann", 9, kind="lesson.uncompleted").seen)
+        await it.here.take(lesson(9, "ben", 12).seen, replace(lesson(1, "ben", 12).seen, position=2))
+        ((number,),) = rows(tmp_path, "SELECT decision_no FROM hold WHERE state = 'open'")
+        await it.merge()
+        await it.here.approve(number, Correction(reason="seen", by="B."))
+        assert (it.balance("ann"), it.balance("ben")) == (20, 0)
+        await it.here.take(lesson(1, "ann", 14).seen, lesson(2, "ann", 16).seen, lesson(3, "ann", 18).seen)
+        assert it.balance("ann") == 30, "what was kept for it counts once: there was room for one more"
+
+
+async def test_what_falls_because_the_other_account_was_paid_keeps_nothing_from_others(tmp_path: Path) -> None:
+    text = HEAD + rule(more='limit = "3/ever"') + '[[check]]\nid = "v"\nvelocity = "1/10m"\nthen = "hold"\n'
+    async with desk(tmp_path, text) as it:
+        await it.here.take(lesson(1, "ann", 8).seen)
+        await it.here.take(lesson(9, "ben", 12).seen, replace(lesson(1, "ben", 12).seen, position=2))
+        await it.merge()
+        assert rows(tmp_path, "SELECT state FROM hold") == [("superseded",)]
+        await it.here.take(lesson(2, "ann", 14).seen, lesson(3, "ann", 16).seen)
+        assert it.balance("ann") == 30

@@ -92,7 +92,7 @@ def approve(
         calendar=now.calendar,
         prefix="",
         approved=True,
-        generation=decision.generation if decision.reserves else -1,
+        generation=max((use.slot for use in decision.reserves), default=-1),
     )
     answer = answer_to(claim, state)
     if answer.quota is not None:

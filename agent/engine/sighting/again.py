@@ -150,7 +150,7 @@ def opened(verdicts: Iterable[Verdict], words: Iterable[Said], *, kind_is_new: b
     found = []
     for verdict in verdicts:
         word = last.get((verdict.rule.id, verdict.payee.role))
-        if kind_is_new if word is None else _lacked(word):
+        if kind_is_new if word is None else _lacked(word) or _waiting(word):
             found.append(verdict)
     return tuple(found)
 
@@ -160,14 +160,22 @@ def superseding(decisions: Sequence[Decision], words: Mapping[bytes, Iterable[Sa
     if not words:
         return decisions
     waiting = {
-        (event_id, word.rule_id, word.role): word.number
+        (event_id, word.rule_id, word.role): _waiting(word) | ({word.number} if _lacked_to_hold(word) else set())
         for event_id, said in words.items()
         for word in said
-        if word.outcome is Outcome.held and _lacked(word)
     }
     found = []
     for decision in decisions:
-        number = waiting.pop((decision.event_id, decision.rule_id, decision.role), None)
-        closes = number is not None and number not in decision.supersedes
-        found.append(replace(decision, supersedes=(*decision.supersedes, number)) if closes and number else decision)
+        numbers = waiting.pop((decision.event_id, decision.rule_id, decision.role), set()) - {*decision.supersedes}
+        closing = (*decision.supersedes, *sorted(numbers))
+        found.append(replace(decision, supersedes=closing) if numbers else decision)
     return found
+
+
+def _lacked_to_hold(word: Said) -> bool:
+    return word.outcome is Outcome.held and _lacked(word)
+
+
+def _waiting(word: Said) -> set[int]:
+    """The decisions of the rule that another sighting can end."""
+    return {number for number, hold in word.waiting if hold in WAITING}

@@ -12,7 +12,7 @@ import orjson
 from agent.errors import InvalidInputError
 from agent.ledger import codec
 from agent.ledger.corrections import Correction
-from agent.ledger.merging import aliases
+from agent.ledger.merging import aliases, held
 from agent.ledger.merging.plan import ONCE, Change, Most, Plan, planned
 from agent.ledger.record import Movement, Recorder
 from agent.ledger.record.people import Person, split_learner
@@ -34,8 +34,6 @@ _GONE = """
 DELETE FROM quota_use WHERE meter_no = (SELECT no FROM name WHERE kind = 'meter' AND text = ?)
 AND bucket = ? AND person_no = ? AND slot = ?
 """
-_MENTIONS = "SELECT decision_no, promise FROM hold WHERE state = 'open' AND instr(CAST(promise AS TEXT), ?)"
-_HOLDS = "SELECT decision_no, promise FROM hold WHERE learner = ? AND state = 'open'"
 _EXPIRED = "SELECT of, sum(amount) FROM statement WHERE person_no = ? AND kind = 'expiry' GROUP BY of"
 _EXPIRY = """
 INSERT INTO statement (after_seq, person_no, currency, kind, amount, of, occurred_at, recorded_at)
@@ -92,7 +90,8 @@ async def carry_out(connection: aiosqlite.Connection, recorder: Recorder, merge:
     await given_over(connection, recorder, merge, plan)
     answered = [(seq,) for seq in plan.anew]
     await connection.executemany("UPDATE restored_award SET undone = 1 WHERE first_seq = ?", answered)
-    await _holds(connection, merge, dict(plan.slots))
+    mine = await held.of(connection, merge.source)
+    await held.over(connection, (merge.source, merge.target), plan, mine, by=merge.correction.by, now=merge.now)
     said = merge.correction
     await alias(connection, merge.source, merge.target, by=said.by, reason=said.reason, now=merge.now)
     return plan
@@ -127,20 +126,9 @@ async def alias(connection: aiosqlite.Connection, source: str, target: str, *, b
     account, into = split_learner(source), split_learner(target)
     await connection.execute(_ALIAS, (*account, *into, now, by, reason))
     await connection.execute("DELETE FROM link_held WHERE site = ? AND lms_user = ?", account)
-    # What others are promised for its acts falls with an undo of the other account too.
-    for number, promise in list(await connection.execute_fetchall(_MENTIONS, (f'"{source}"',))):
-        moved = orjson.dumps(_moved_over(orjson.loads(promise), source, target))
-        await connection.execute("UPDATE hold SET promise = ? WHERE decision_no = ?", (moved, number))
+    await held.others(connection, source, target)
     # Whose account it is now belongs to what a lost disk would lose: the sealed copy is made anew.
     await connection.execute("UPDATE person SET kept_under = '' WHERE site = ? AND lms_user = ?", into)
-
-
-def _moved_over(promise: dict[str, Any], source: str, target: str) -> dict[str, Any]:
-    """A promise as it is kept, with the uses of one account as another's."""
-    for use in promise.get("u", ()):
-        if use[2] == source:
-            use[2] = target
-    return promise
 
 
 class _Pair(NamedTuple):
@@ -354,31 +342,3 @@ async def _expired_too(
             ((entry_id,),) = rows
             about = (one.gift, target.person_no, one.entry["currency"], -gone, entry_id, now, now)
             await connection.execute(_EXPIRY, about)
-
-
-async def _holds(connection: aiosqlite.Connection, merge: Merge, slots: Mapping[tuple[str, str], int]) -> None:
-    """What waits for FROM waits for INTO, but where that keeps a scope which INTO has used already."""
-    held = await connection.execute_fetchall(_HOLDS, (merge.source,))
-    await holds_over(connection, merge, slots, [(number, promise) for number, promise in held])
-
-
-async def holds_over(
-    connection: aiosqlite.Connection,
-    merge: Merge,
-    slots: Mapping[tuple[str, str], int],
-    held: Iterable[tuple[int, bytes]],
-) -> None:
-    """As `_holds`, of these: decision numbers and promises."""
-    for number, promise in held:
-        said = orjson.loads(promise)
-        reserved = said.get("u", ())[: said.get("r", 0)]
-        if any((use[0], use[1]) in slots for use in reserved):
-            await connection.execute(
-                "UPDATE hold SET state = 'superseded', settled_at = ?, settled_by = ?, note = ? WHERE decision_no = ?",
-                (merge.now, merge.correction.by, "merged: the other account was paid for it", number),
-            )
-            continue
-        moved = orjson.dumps(_moved_over(said, merge.source, merge.target))
-        await connection.execute(
-            "UPDATE hold SET learner = ?, promise = ? WHERE decision_no = ?", (merge.target, moved, number)
-        )

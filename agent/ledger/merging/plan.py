@@ -94,12 +94,14 @@ class Plan:
     """All changes in order, and the uses of FROM that belong to no award and are INTO's from now on.
 
     ``anew`` are the first seqs of awards that a restore brought back whose act was paid to the other account since.
+    ``slots`` has the newest generation of each of INTO's scopes, ``used`` are those that an award of INTO's stands in.
     """
 
     changes: tuple[Change, ...] = ()
     anew: frozenset[int] = frozenset()
     sets: tuple[UseRow, ...] = ()
     slots: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    used: frozenset[tuple[str, str]] = frozenset()
 
 
 Sets = Mapping[tuple[str, str], Mapping[int, int]]
@@ -145,6 +147,7 @@ async def planned(
     for use in rows:
         if use.person_no == target and not use.freed and use.meter.startswith(ONCE):
             taken[use.meter, use.bucket].append(use)
+    used = frozenset(taken)
     badges = {str(entry["currency"]) for one in theirs.values() for entry in one.entries if _is_badge(entry)}
     sets = _together(rows, (source, target))
     for paid in mine:
@@ -162,6 +165,7 @@ async def planned(
             if only is None and use.person_no == source and not use.freed and use.seq not in standing
         ),
         slots=_newest_slots(rows, target),
+        used=used,
     )
 
 

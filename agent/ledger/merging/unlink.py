@@ -8,7 +8,7 @@ from dataclasses import replace
 import aiosqlite
 
 from agent.errors import InvalidInputError
-from agent.ledger.merging import aliases, merge, tags
+from agent.ledger.merging import aliases, held, merge, tags
 from agent.ledger.merging.aliases import Account, Aliases
 from agent.ledger.merging.merge import Merge
 from agent.ledger.merging.plan import Paid, Plan, planned
@@ -80,10 +80,10 @@ async def carry_out(connection: aiosqlite.Connection, recorder: Recorder, back: 
     plan = await plan_of(connection, recorder, back)
     acted = await _Acted.of(connection, back)
     await merge.given_over(connection, recorder, back, plan)
-    held = list(await connection.execute_fetchall(_HOLDS, (back.source,)))
-    events = await merge.events_of(connection, [event_no for _, _, event_no in held])
-    theirs = [(number, promise) for number, promise, no in held if no in events and acted(events[no][1])]
-    await merge.holds_over(connection, back, dict(plan.slots), theirs)
+    waiting = list(await connection.execute_fetchall(_HOLDS, (back.source,)))
+    events = await merge.events_of(connection, [event_no for _, _, event_no in waiting])
+    theirs = [(number, promise) for number, promise, no in waiting if no in events and acted(events[no][1])]
+    await held.over(connection, (back.source, back.target), plan, theirs, by=back.correction.by, now=back.now)
     account = split_learner(back.target)
     await connection.execute(_NO_ALIAS, account)
     await _own(connection, acted.mine, account)

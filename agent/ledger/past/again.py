@@ -21,7 +21,7 @@ JOIN name n ON n.no = e.source_no
 # A hold that another act closed is no verdict on this one: with what it lacked it is decided.
 _WORDS = """
 SELECT d.event_no, r.text, d.role, d.decision_no, d.outcome, d.reason, d.detail, h.kind,
-       coalesce(h.state IN ('open', 'superseded'), 0)
+       coalesce(h.state IN ('open', 'superseded'), 0), coalesce(h.state = 'open', 0)
 FROM json_each(?) w CROSS JOIN decision d ON d.event_no = w.value
 JOIN name r ON r.no = d.rule_no LEFT JOIN hold h ON h.decision_no = d.decision_no
 ORDER BY d.decision_no
@@ -58,18 +58,22 @@ async def known(connection: aiosqlite.Connection, events: Sequence[Event]) -> di
 async def words(connection: aiosqlite.Connection, event_nos: Iterable[int]) -> Mapping[int, list[Said]]:
     """event_no → what each rule said last, to each recipient."""
     newest: dict[tuple[int, str, str], Said] = {}
+    waiting: defaultdict[tuple[int, str, str], tuple[tuple[int, HoldKind], ...]] = defaultdict(tuple)
     rows = await connection.execute_fetchall(_WORDS, (json.dumps(list(event_nos)),))
-    for event_no, rule_id, role, number, outcome, reason, detail, hold, waits in rows:
+    for event_no, rule_id, role, number, outcome, reason, detail, hold, unsettled, waits in rows:
         checks = orjson.loads(detail).get("c", ()) if detail else ()
-        newest[event_no, rule_id, role] = Said(
+        key = (event_no, rule_id, role)
+        waiting[key] += ((number, HoldKind(hold)),) if waits else ()
+        newest[key] = Said(
             rule_id=rule_id,
             role=role,
             number=number,
             outcome=Outcome(outcome),
             reason=reason,
             hold=HoldKind(hold) if hold else None,
-            open=bool(waits),
+            open=bool(unsettled),
             unknown=any(check[1] == _UNKNOWN for check in checks),
+            waiting=waiting[key],
         )
     found: defaultdict[int, list[Said]] = defaultdict(list)
     for (event_no, _, _), word in newest.items():

@@ -249,3 +249,18 @@ async def test_an_attempt_that_may_be_a_preview_waits_until_that_is_known(tmp_pa
         await at.take(a_row(1, marks=again), a_row(2, marks=again | {"preview"}))
         assert at.entries() == ["award 10"], "whether a row is backdated was found when it was new"
         assert at.reasons()[-1] == "never earns: quiz preview"
+
+
+@pytest.mark.parametrize("condition", ["", ', conditions = { score_pct = ">=80" }'])
+async def test_an_act_of_several_steps_of_a_challenge_waits_in_none_of_them_once_its_row_is_seen(
+    tmp_path: Path, condition: str
+) -> None:
+    second = f'{{ id = "b", on = ["lesson.completed", "quiz.submitted"]{condition} }}'
+    steps = f'step = [{{ id = "a", on = "lesson.completed" }}, {second}]\n'
+    async with running(tmp_path, f'schema = 1\ntimezone = "UTC"\n[[challenge]]\nid = "c"\naward = 10\n{steps}') as at:
+        await at.take(a_post(), source="trigger")
+        assert ("trust", "open") in holds(at)
+        await at.take(a_row())
+        assert ("trust", "open") not in holds(at)
+        await at.take(a_row(2, kind="quiz.submitted", facts={"score_pct": 85}))
+        assert at.balances() == {"35": 10}
