@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import socket
 from pathlib import Path
 
+import pytest
+from sqlalchemy import make_url
+
 from catalogue import log
+from catalogue.server.pulse import Pulse
+from catalogue.store import Store
 from tests.integration.service.managed import managed
 from tests.servers import Postgres, PostgresDatabase, free_port
 
@@ -67,3 +74,37 @@ def test_while_the_database_does_not_answer_nothing_is_said_to_live_and_what_to_
         events = [line["event"] for line in it.logged()]
         assert [events.count(name) for name in ("database_away", "database_back")] == [1, 1]
         assert it.served.end(signal.SIGTERM) == 0
+
+
+async def test_systemd_hears_that_a_server_lives_at_each_look_at_a_database_that_answers_and_at_no_other(
+    postgres: Postgres, catalogue_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = catalogue_database.name
+    store = await Store.open(make_url(catalogue_database.dsn))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("")
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{manager.getsockname()[1:].decode()}")
+        pulse = Pulse(store, "listening")
+
+        async def look() -> list[str]:
+            await pulse.look()
+            heard = []
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    heard.append(manager.recv(4_096).decode())
+            return heard
+
+        assert await look() == ["WATCHDOG=1"]
+        postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        (away,) = await look()
+        assert "cannot be reached" in away
+        assert await look() == [], "told once, and nothing is said to live"
+        postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        assert await look() == ["STATUS=listening", "WATCHDOG=1"]
+        catalogue_database.execute("UPDATE alembic_version SET version_num = '0001'")
+        other, lives = await look()
+        assert "has schema 0001" in other
+        assert lives == "WATCHDOG=1", "what an edit cures no start cures"
+    await store.close()
