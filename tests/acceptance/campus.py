@@ -128,6 +128,14 @@ class Service:
             pass
         return told
 
+    def reload(self) -> None:
+        """SIGHUP, and what systemd then waits for; a TimeoutError where that does not come."""
+        assert self.manager is not None
+        self.process.send_signal(signal.SIGHUP)
+        for word in (b"RELOADING=1", b"READY=1"):
+            while self.manager.recv(4_096) != word:
+                pass
+
     def said(self, event: str) -> bool:
         """Whether it has logged it."""
         return bool(self.logged(event))

@@ -59,7 +59,7 @@ def test_a_bad_file_is_told_exactly_and_the_running_rules_go_on(at: Campus, site
     with serving(at) as service:
         wait_until(lambda: balance(at) == 10)
         (at.directory / "rules.toml").write_text(RULES + more)
-        service.process.send_signal(signal.SIGHUP)
+        service.reload()
         wait_until(lambda: service.said("rules_refused"))
         assert told in service.logged("rules_refused")[0]["message"]
         complete(site, 2, 2)

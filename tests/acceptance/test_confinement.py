@@ -72,10 +72,12 @@ def at(site: MariaSite, tmp_path: Path) -> Campus:
     return made
 
 
-def test_a_confined_agent_starts_pays_stops_and_is_copied_as_systemd_wants_it(at: Campus) -> None:
-    with started(UNIT, at.directory, ["agent", "run", "--config", str(at.config)]) as (agent, _):
+def test_a_confined_agent_starts_lives_pays_stops_and_is_copied_as_systemd_wants_it(at: Campus) -> None:
+    with started(UNIT, at.directory, ["agent", "run", "--config", str(at.config)]) as (agent, told):
         wait_until(lambda: agent.poll() is not None or len(at.export()) == 40)
-        assert agent.poll() is None, (at.directory / "log").read_text()
+        for _ in "first", "again":
+            while "WATCHDOG=1" not in told.recv(4_096).decode():
+                assert agent.poll() is None, (at.directory / "log").read_text()
     assert {row["amount"] for row in at.export()} == {"1"}
     assert at.command("ledger", "verify").returncode == 0
     words = ["agent", "backup", "--to", str(at.directory / "data" / "copies"), "--config", str(at.config)]
