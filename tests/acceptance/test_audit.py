@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.ledger.acts.journal import ACTS
@@ -46,6 +47,12 @@ def test_what_is_done_by_hand_is_listed_with_who_did_it_and_what_it_came_to(tmp_
         ("restore", "", "done"),
     ]
     assert acts(at, "--what", "ledger", "--by", "owner") == [("ledger.adjust", "owner", "done")]
+    third = at.json("audit", "list")[2]["at"]
+    moment = datetime.fromtimestamp(third, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    early = at.json("audit", "export", "--until", moment)
+    assert [one["at"] < third for one in early] == [True] * len(early)
+    assert at.json("audit", "list", "--since", moment)[-1]["at"] >= third
+    assert acts(at, "--until", "2026-01-01") == []
     text = at.command("audit", "export", "--format", "csv").stdout
     assert [row["what"] for row in csv.DictReader(io.StringIO(text))][-1] == "agent.mode"
     assert "5001" not in text

@@ -11,7 +11,7 @@ import typer
 
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, settings_of, utc
-from agent.cli.terms.inforce import SinceOption, rules_in_force, span_of
+from agent.cli.terms.inforce import SinceOption, UntilOption, rules_in_force, span_of
 from machine.commands import Application
 from machine.sheets import Table
 
@@ -31,6 +31,7 @@ By = Annotated[str, typer.Option("--by", metavar="NAME", help="Only what this na
 def list_(
     *,
     since: SinceOption = None,
+    until: UntilOption = None,
     what: What = "",
     by: By = "",
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="So many at most.")] = 50,
@@ -45,7 +46,7 @@ def list_(
 
     Example: rewards-agent audit list --what review --since 2026-09-01
     """
-    rows = _rows(config, since, what, by, limit)
+    rows = _rows(config, since, until, what=what, by=by, most=limit)
     if not json:
         rows = [{**row, "at": utc(row["at"]), "about": _told(row["about"])} for row in rows]
     emit(rows, COLUMNS, json=json, empty="nothing was done by hand")
@@ -56,6 +57,7 @@ def export(
     *,
     form: Annotated[Literal["csv", "json"], typer.Option("--format", help="csv or json, to stdout.")] = "csv",
     since: SinceOption = None,
+    until: UntilOption = None,
     what: What = "",
     by: By = "",
     config: ConfigOption = None,
@@ -65,7 +67,7 @@ def export(
 
     Example: rewards-agent audit export --format csv > acts.csv
     """
-    rows = _rows(config, since, what, by, EXPORTED_MAX)
+    rows = _rows(config, since, until, what=what, by=by, most=EXPORTED_MAX)
     if json or form == "json":
         emit_json(rows)
         return
@@ -74,12 +76,17 @@ def export(
     )
 
 
-def _rows(config: Path | None, since: str | None, what: str, by: str, most: int) -> list[dict[str, Any]]:
+def _rows(
+    config: Path | None, since: str | None, until: str | None, *, what: str, by: str, most: int
+) -> list[dict[str, Any]]:
     from agent.ledger.acts import journal
 
     with ledger_of(config) as connection:
-        begin = span_of(since, None, rules_in_force(settings_of(config), connection)[1])[0] if since else 0
-        return [_row(act) for act in journal.listed(connection, since=begin, what=what, by=by, newest=most)]
+        begin, end = 0, 2**62
+        if since or until:
+            begin, end = span_of(since, until, rules_in_force(settings_of(config), connection)[1])
+        found = journal.listed(connection, since=begin, until=end, what=what, by=by, newest=most)
+        return [_row(act) for act in found]
 
 
 def _row(act: Act) -> dict[str, Any]:

@@ -81,7 +81,7 @@ _NOTED = "INSERT INTO act (at, what, said_by, account, about, outcome, ended_at)
 _MODE = "SELECT about ->> 'mode' FROM act WHERE what = 'agent.mode' ORDER BY act_no DESC LIMIT 1"
 _LISTED = """
 SELECT act_no, at, what, said_by, account, about, outcome, ended_at FROM act
-WHERE at >= ? AND (? = '' OR what = ? OR what LIKE ? || '.%') AND (? = '' OR said_by = ? OR account = ?)
+WHERE at >= ? AND at < ? AND (? = '' OR what = ? OR what LIKE ? || '.%') AND (? = '' OR said_by = ? OR account = ?)
 ORDER BY act_no DESC LIMIT ?
 """
 
@@ -195,9 +195,14 @@ async def noted(data_dir: Path, what: str, about: Mapping[str, Any], now: int) -
         await writer.close()
 
 
-def listed(connection: sqlite3.Connection, *, since: int, what: str, by: str, newest: int) -> list[Act]:
-    """The newest acts, newest first; ``what`` is a command or the first word of several, ``by`` a name or account."""
-    rows = connection.execute(_LISTED, (since, what, what, what, by, by, by, newest)).fetchall()
+def listed(
+    connection: sqlite3.Connection, *, since: int, until: int = 2**62, what: str, by: str, newest: int
+) -> list[Act]:
+    """The newest acts, newest first; ``what`` is a command or the first word of several, ``by`` a name or account.
+
+    ``since`` and ``until`` (excluded) are seconds UTC.
+    """
+    rows = connection.execute(_LISTED, (since, until, what, what, what, by, by, by, newest)).fetchall()
     return [
         Act(
             act_no=number,
