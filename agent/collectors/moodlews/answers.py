@@ -11,7 +11,7 @@ import structlog
 from agent.clock import Clock
 from agent.collectors.moodlews import persons, shapes
 from agent.collectors.moodlews.client import Parameter, WebService
-from agent.collectors.moodlews.faults import LACKS_RIGHT, NotToldError
+from agent.collectors.moodlews.faults import FAILS, LACKS_RIGHT, NotToldError
 from agent.collectors.moodlews.typed import NotUnderstoodError
 from agent.collectors.numbers import whole_number
 
@@ -364,7 +364,7 @@ class Answers:
         except NotToldError as error:
             if error.whole:
                 self._refused[function] = now + self.service.options.cache_s
-            if error.whole or error.code in LACKS_RIGHT:
+            if error.whole or error.code in LACKS_RIGHT | FAILS:
                 self._tell(function, error.message, error.hint)
             return None
         except NotUnderstoodError as error:

@@ -85,6 +85,10 @@ of another group is `notingroup` where grades are; what somebody handed in is `n
 """
 
 
+FAILS = frozenset({"invalidresponse", "codingerror"})
+"""Codes that say that Moodle fails on it itself: a name with a tag in it, say, breaks an answer that holds it."""
+
+
 class NotToldError(InvalidInputError):
     """Moodle does not tell this. ``function`` was asked, ``code`` is Moodle's; ``whole``: the function is refused."""
 
@@ -92,12 +96,15 @@ class NotToldError(InvalidInputError):
         self.function = function
         self.code = code
         self.whole = code in _WHOLE_FUNCTION
-        hint = (
-            "add the function to the service (External services → Functions), or see whether the token still holds"
-            if self.whole
-            else "see which capability the function needs, and give it to the role of the service's user"
-        )
-        super().__init__(f"{function} is refused: {code}", hint=hint)
+        super().__init__(f"{function} is refused: {code}", hint=_cure(code))
+
+
+def _cure(code: str) -> str:
+    if code in _WHOLE_FUNCTION:
+        return "add the function to the service (External services → Functions), or see whether the token still holds"
+    if code in FAILS:
+        return "Moodle fails on it itself: its server's log of errors says on what"
+    return "see which capability the function needs, and give it to the role of the service's user"
 
 
 def fault_of(function: str, answer: object, place: str) -> RewardsError | None:

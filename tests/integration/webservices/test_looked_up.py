@@ -178,7 +178,10 @@ async def test_a_dash_between_words_is_no_word_as_moodle_counts(tmp_path: Path) 
         assert at.at.balances() == {MOODLE_LEARNER: 10}
 
 
-async def test_what_somebody_handed_in_and_may_not_be_seen_is_told_and_asked_again_once_it_may(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["nopermission", "invalidresponse"])
+async def test_what_somebody_handed_in_and_may_not_be_seen_is_told_and_asked_again_once_it_may(
+    tmp_path: Path, code: str
+) -> None:
     rules = rule(on="assignment.submitted", more="conditions = { attempt = 1 }")
     async with hosted(tmp_path, rules) as at:
         put(at.site, "modules", id=9, name="assign")
@@ -186,7 +189,7 @@ async def test_what_somebody_handed_in_and_may_not_be_seen_is_told_and_asked_aga
         put(at.site, "assign", id=3, course=COURSE, name="A", duedate=0)
         put(at.site, "assign_submission", id=5, assignment=3, userid=LEARNER, attemptnumber=0, status="submitted",
             latest=1, groupid=0)  # fmt: skip
-        at.web.moods.codes["mod_assign_get_submission_status"] = "nopermission"
+        at.web.moods.codes["mod_assign_get_submission_status"] = code
         act = {"eventname": r"\mod_assign\event\assessable_submitted", "objecttable": "assign_submission"}
         await at.post(submitted(5, relateduserid="", contextinstanceid="109", **act))
         assert at.at.balances() == {}
