@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import Answer, Application, Campus, Centre, Form, Lines, act, iso, note_archived
+from catalogue.cli.common import Answer, Application, Campus, Centre, Form, Lines, act, day, iso, note_archived
 from machine.words import counted
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.store import Store
+
+DAY_S = 86_400
 
 wallet = Application(no_args_is_help=True)
 ledger = Application(no_args_is_help=True)
@@ -145,14 +147,29 @@ def export(
         Format, typer.Option("--format", help="csv, json lines, or raw: the bytes that were hashed.")
     ] = Format.csv,
     *,
+    learner: Annotated[str | None, typer.Option(metavar="PSEUDONYM", help="Only this pseudonym's.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Only of this rule; manual for adjustments.")] = None,
+    currency: Annotated[str | None, typer.Option(help="Only of this currency.")] = None,
+    since: Annotated[str, typer.Option("--from", help="The first day of acts (UTC): 2026-09-01.")] = "",
+    until: Annotated[str, typer.Option(help="The last day of acts (UTC), included.")] = "",
     centre: Centre,
     answer: Answer,
 ) -> None:
-    """Write every entry that came in, in order, to stdout.
+    """Write every entry that came in, in order, to stdout; all of them, or what is asked for.
 
     Example: rewards-catalogue ledger export uni-example > entries.csv
+
+    Example: rewards-catalogue ledger export uni-example --rule quiz-80 --from 2026-09-01 --until 2026-09-30
     """
+    from catalogue.errors import CatalogueError
+
     form = Format.json if answer.as_json else form
+    same = {"learner": learner, "rule_id": rule, "currency": currency}
+    wanted = {name: one for name, one in same.items() if one is not None}
+    begin, end = day(since, "--from"), day(until, "--until")
+    if begin is not None and end is not None and end < begin:
+        told = f"--until {until} is over before --from {since} begins"
+        raise CatalogueError(told, hint="until is the later of the two")
 
     async def look(conn: AsyncConnection) -> None:
         from catalogue import books
@@ -160,13 +177,23 @@ def export(
         out = None if form is Format.raw else Lines(books.COLUMNS, plain=form is Format.json)
         await note_archived(conn, campus)
         async for row in books.entries(conn, campus, agent):
+            said = books.as_columns(row)
+            if any(said[name] != one for name, one in wanted.items()) or not _within(said["occurred_at"], begin, end):
+                continue
             if out is None:
                 sys.stdout.buffer.write(bytes(row.body) + b"\n")
             else:
-                out.write(books.as_columns(row))
+                out.write(said)
         sys.stdout.flush()
 
     centre.look(look, campus=campus)
+
+
+def _within(at: int | str, begin: int | None, end: int | None) -> bool:
+    """Whether a time lies in the days that are asked for; that of an entry which cannot be read lies in none."""
+    if begin is None and end is None:
+        return True
+    return isinstance(at, int) and (begin is None or begin <= at) and (end is None or at < end + DAY_S)
 
 
 @ledger.command()

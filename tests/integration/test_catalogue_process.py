@@ -178,6 +178,18 @@ async def test_an_agents_entries_end_in_wallets_that_the_commands_show(
             "seq,entry_id,occurred_at,recorded_at,learner,rule_id,rules_version,currency,amount,kind"
         )
         assert len(rows) == 31
+        first, last = (row.split(",")[2][:10] for row in (rows[1], rows[-1]))
+        for words, count in (
+            (("--learner", "learner3"), 4),
+            (("--rule", rows[1].split(",")[5], "--currency", "points"), 30),
+            (("--currency", "stars"), 0),
+            (("--from", first, "--until", last), 30),
+            (("--until", "2020-01-01"), 0),
+        ):
+            part = command("ledger", "export", CAMPUS, *words, *where).stdout.splitlines()
+            assert (part[0], len(part) - 1) == (rows[0], count), words
+        swapped = ("--from", "2026-09-02", "--until", "2026-09-01")
+        assert "is over before" in command("ledger", "export", CAMPUS, *swapped, *where, code=1).stderr
         raw = command("ledger", "export", CAMPUS, "--format", "raw", *where).stdout.splitlines()
         assert json.loads(raw[29])["seq"] == 30
         report = json.loads(command("verify", "--json", *where).stdout)
