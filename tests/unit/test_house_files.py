@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from catalogue.server.serving import SHUTDOWN_S_MAX
+from tests.pages import PAGES
 from tests.unit.test_supply import recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +141,18 @@ def test_make_alone_lists_every_door_with_a_line() -> None:
     doors = {line.split()[1] for line in told.splitlines()}
     assert {"install", "demo", "test", "lint", "bench", "soak", "docs", "clean"} <= doors
     assert all(len(line.split()) > 3 for line in told.splitlines())
+
+
+def test_every_door_that_a_page_names_is_there() -> None:
+    doors = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    pages = (*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "SECURITY.md")
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r"(?:`|^[$#] )make ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)
+    }
+    assert len(named) > 8
+    assert named - doors == set()
 
 
 def test_the_wheel_is_the_same_bytes_wherever_and_whenever_it_is_built(tmp_path: Path) -> None:
