@@ -16,6 +16,7 @@ from sqlalchemy import LargeBinary, Row, Table, insert, select, text, tuple_, up
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
+from catalogue.schema.base import COUNTED
 from catalogue.store import Store
 from wire import canonical, chain
 
@@ -221,11 +222,11 @@ def _name(table: Table, row: Row[Any]) -> str:
 
 
 def _plain(table: Table, row: Row[Any]) -> dict[str, Any]:
-    """What a row says, without bytes and without what an address hides behind its question mark."""
+    """What a row says, without bytes, what servers count, and what an address hides behind its question mark."""
     said: dict[str, Any] = {}
     for column in table.columns:
         value = row._mapping[column.name]  # noqa: SLF001 - SQLAlchemy's public name
-        if isinstance(column.type, LargeBinary):
+        if isinstance(column.type, LargeBinary) or column.info == COUNTED:
             continue
         if column.name == BODY:
             said |= json.loads(value)

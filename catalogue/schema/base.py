@@ -8,3 +8,5 @@ REVISION = "0027"
 """The newest migration this program knows."""
 
 metadata = MetaData()
+COUNTED = {"counted": True}
+"""Of a column that servers count up while others act: no act tells of it."""

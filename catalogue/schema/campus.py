@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, LargeBinary, Table, Text
 
-from catalogue.schema.base import metadata
+from catalogue.schema.base import COUNTED, metadata
 
 tenant = Table(
     "tenant",
@@ -35,11 +35,11 @@ agent = Table(
     Column("agent", Text, primary_key=True),
     Column("state", Text, nullable=False),  # active | revoked
     Column("epoch", BigInteger, nullable=False),
-    Column("seq", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False, info=COUNTED),
     Column("head", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("heard_at", BigInteger),
-    Column("skew_s", BigInteger),  # how far its clock was ahead of ours when it last delivered
+    Column("heard_at", BigInteger, info=COUNTED),
+    Column("skew_s", BigInteger, info=COUNTED),  # how far its clock was ahead of ours when it last delivered
     ForeignKeyConstraint(["campus"], ["tenant.campus"]),
 )
 

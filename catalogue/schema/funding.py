@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKeyConstraint, Table, Text
 
-from catalogue.schema.base import metadata
+from catalogue.schema.base import COUNTED, metadata
 
 policy = Table(
     "policy",
@@ -60,7 +60,9 @@ issue_limit = Table(
     Column("campus", Text, primary_key=True),
     Column("currency", Text, primary_key=True),
     Column("per_day", BigInteger, nullable=False),  # smallest units that its agents may give on one day
-    Column("day", Text, nullable=False),  # the newest day, as the campus counts, on which something was given
-    Column("issued", BigInteger, nullable=False),  # on that day
+    Column(
+        "day", Text, nullable=False, info=COUNTED
+    ),  # the newest day, as the campus counts, on which something was given
+    Column("issued", BigInteger, nullable=False, info=COUNTED),  # on that day
     ForeignKeyConstraint(["campus"], ["tenant.campus"]),
 )

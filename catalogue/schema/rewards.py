@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, Table, Text
 
-from catalogue.schema.base import metadata
+from catalogue.schema.base import COUNTED, metadata
 
 reward = Table(
     "reward",
@@ -39,7 +39,7 @@ offer = Table(
     Column("reward", Text, primary_key=True),
     Column("approved", Boolean, nullable=False),
     Column("approved_at", BigInteger),
-    Column("taken", BigInteger, nullable=False),  # of the stock, by redemptions that hold or had it
+    Column("taken", BigInteger, nullable=False, info=COUNTED),  # of the stock, by redemptions that hold or had it
 )
 
 code = Table(
@@ -65,6 +65,6 @@ partner = Table(
     Column("repeatable", Boolean, nullable=False),  # the same order again is the same order there
     Column("timeout_s", BigInteger, nullable=False),
     Column("state", Text, nullable=False),  # active | paused
-    Column("failures", BigInteger, nullable=False),  # in a row
-    Column("open_until", BigInteger, nullable=False),  # nothing is sent before
+    Column("failures", BigInteger, nullable=False, info=COUNTED),  # in a row
+    Column("open_until", BigInteger, nullable=False, info=COUNTED),  # nothing is sent before
 )

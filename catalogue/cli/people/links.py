@@ -77,13 +77,11 @@ def link(campus: Campus, learner: Pseudonym, other: Pseudonym, reason: Reason, c
     Example: rewards-catalogue wallet link uni-example 2mfi7spslsw3rstao7u5yyit q3oexbcsjrxpsd4pd2gjq5ge
     --reason "one student, asked"
     """
-    from catalogue import acts, schema
-    from catalogue.people import links
+    from catalogue.people import acting, links
 
     async def work(store: Store) -> None:
         said = act(campus, "wallet.link", f"{learner} {other}", why=reason)
-        concerned = [acts.rows(table, campus=campus) for table in (schema.link, schema.link_apart)]
-        async with acts.acting(store, said, *concerned) as conn:
+        async with acting.linking(store, said) as conn:
             await links.unite(conn, campus, learner, other, now=now(), by=operator(), why=reason)
 
     centre.do(work, campus=campus)
@@ -98,13 +96,11 @@ def unlink(campus: Campus, learner: Pseudonym, reason: Reason, centre: Centre, a
 
     Example: rewards-catalogue wallet unlink uni-example q3oexbcsjrxpsd4pd2gjq5ge --reason "twins"
     """
-    from catalogue import acts, schema
-    from catalogue.people import links
+    from catalogue.people import acting, links
 
     async def work(store: Store) -> list[str]:
         said = act(campus, "wallet.unlink", learner, why=reason)
-        concerned = [acts.rows(table, campus=campus) for table in (schema.link, schema.link_apart)]
-        async with acts.acting(store, said, *concerned) as conn:
+        async with acting.linking(store, said) as conn:
             return await links.take_apart(conn, campus, learner, now=now(), by=operator(), why=reason)
 
     others = centre.do(work, campus=campus)

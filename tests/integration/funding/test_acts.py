@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 import typer
-from sqlalchemy import text
+from sqlalchemy import insert, text, update
 from sqlalchemy.exc import DBAPIError
 
 from catalogue import acts, schema
@@ -365,3 +365,26 @@ def test_every_path_that_changes_something_is_known_to_write_an_act() -> None:
     for act in set(ACTS.values()) - BY_KIND:
         noun, _, verb = act.partition(".")
         assert f'"{act}"' in written or f'f"{noun}.' in written, verb
+
+
+async def test_an_act_tells_nothing_of_what_servers_count_meanwhile(shop: Shop) -> None:
+    """Who approved a reward while learners redeemed it was said to have taken them from the stock."""
+    await shop.shelve(stock=5)
+    reward = shelf.described({"id": "tea", "title": "Tea", "price": {"points": 50}})
+    mine = {"campus": CAMPUS, "agent": "agent-1"}
+    async with shop.store.writing() as conn:
+        await conn.execute(
+            insert(schema.agent), mine | {"state": "active", "epoch": 1, "seq": 0, "head": b"", "created_at": 0}
+        )
+    concerned = (acts.rows(schema.offer, campus=CAMPUS), acts.rows(schema.agent, campus=CAMPUS))
+    for verb, approved in (("approve", True), ("withdraw", False)):
+        said = Act(campus=CAMPUS, by="operator desk", at=NOW, act=f"reward.{verb}", about="tea")
+        async with acting(shop.store, said, *concerned) as conn:
+            await shelf.take(conn, CAMPUS, CAMPUS, reward)
+            await conn.execute(update(schema.agent).values(seq=schema.agent.c.seq + 9, heard_at=NOW, skew_s=3))
+            await shelf.approve(conn, CAMPUS, CAMPUS, "tea", approved=approved, now=NOW + (not approved))
+    async with shop.store.reading() as conn:
+        written = [one async for one in acts.listed(conn, {"campus": CAMPUS})]
+    assert [one["after"] for one in written] == [
+        {f"offer {CAMPUS} {CAMPUS} tea": {"approved": False, "approved_at": NOW + 1}}
+    ]
