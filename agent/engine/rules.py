@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from agent.config.document import FaultsError
 from agent.config.facts import FactTable
-from agent.config.grammar import Duration, Limit, Number, shown_number
 from agent.config.kinds import RETOLD, KindTable
-from agent.config.rulefile import Cap, Rule, RuleFile
+from agent.config.rulefile import Rule, RuleFile
 from agent.config.rulefile.warn import default_once_per, kinds_of
 from agent.engine import conditions, fairness, filters, stories
 from agent.engine.calendar import Calendar
@@ -21,12 +18,10 @@ from agent.engine.earning import amounts, forms
 from agent.engine.earning.amounts import CompiledAmount
 from agent.engine.earning.derivation import Derivation
 from agent.engine.earning.sets import Form
-from agent.engine.past import brake
+from agent.engine.limits.compiled import Quotas
 from agent.engine.past.undo import undone_by
-from agent.engine.quota import AWARDS, Quota, Span, Usual
 from agent.engine.recognition import ladder
 from agent.engine.recognition.compiled import Words, declared, recognition
-from agent.engine.recognition.model import unique
 from agent.engine.rulebook import (
     BADGE,
     CompiledDeny,
@@ -67,8 +62,7 @@ class _Compiler:
         self._calendar = self._in_zone(file.timezone)
         self._values = file.numbers
         self._decimals = {name: currency.decimals for name, currency in file.currencies.items()}
-        self._budgets = tuple(self._budget(limit) for limits in file.budgets.values() for limit in limits)
-        self._shared: dict[str | None, tuple[Quota, ...]] = {}
+        self._quotas = Quotas(file, self._decimals)
         self._recognition = recognition(file, self._calendar)
         self._programmes = programme.compiled(file.programmes)
         self._checks = tuple(fairness.compiled(placed.it, number) for number, placed in enumerate(file.checks))
@@ -95,7 +89,7 @@ class _Compiler:
         for rule in (*rules[: len(self._file.rules) + len(remembering)], *steps):
             if rule.mode != "off":
                 needs[rule.id] = self._needs(rule).also(needs.get(rule.id))
-        scheduled = schedule.compiled_all(self._file, self._kinds, self._calendar, self._payee)
+        scheduled = schedule.compiled_all(self._file, self._kinds, self._calendar, self._quotas.payee)
         needs |= {timed.spec.id: schedule.needs(timed, self._kinds) for timed in scheduled}
         pay = (*rules, *(timed.rule for timed in scheduled))
         quotas = {quota.meter for rule in pay for payee in rule.payees for quota in payee.quotas}
@@ -113,7 +107,7 @@ class _Compiler:
             recognition=self._recognition,
             words=Words(self._file),
             decimals=self._decimals,
-            shared=self._shared_by,
+            shared=self._quotas.shared_by,
             meters=frozenset(quotas | {f"once:{rule.id}" for rule in pay}),
             challenges=challenges,
             scheduled=scheduled,
@@ -166,7 +160,7 @@ class _Compiler:
     def _payees(self, rule: Rule) -> tuple[Payee, ...]:
         """Each recipient; where nothing is paid (a rule that only remembers) the one who earns nothing."""
         amounts = self._amounts(rule) or {rule.recipient: ()}
-        return tuple(self._payee(rule, role, given) for role, given in amounts.items())
+        return tuple(self._quotas.payee(rule, role, given) for role, given in amounts.items())
 
     def _undo_by(self, rule: Rule) -> frozenset[str]:
         """What its awards must be found again by: each undoing event names one thing."""
@@ -193,100 +187,6 @@ class _Compiler:
         if rule.badge is not None:
             found.setdefault(rule.recipient, []).append(amounts.compiled(BADGE + rule.badge, 1, 0))
         return {role: tuple(each for each in given if each.pays_something) for role, given in found.items()}
-
-    def _smallest(self, amount: Number, currency: str) -> int:
-        return int(Fraction(amount) * 10 ** self._decimals.get(currency, 0))
-
-    def _payee(self, rule: Rule, role: Role, given: tuple[CompiledAmount, ...]) -> Payee:
-        postings = tuple(each.posting for each in given)
-        own: list[Quota] = []
-        if rule.cooldown is not None:
-            own.append(_cooldown(rule, rule.cooldown))
-        for limit in rule.limit:
-            if limit.for_role in {None, role}:
-                where = f":{limit.for_role}" if limit.for_role else ""
-                own.append(self._quota(f"limit:{rule.id}{where}", limit, f"limit {limit.text}"))
-        own.extend(unique(posting.currency) for posting in postings if posting.currency.startswith(BADGE))
-        pays = {AWARDS, *(posting.currency for posting in postings)}
-        mine = tuple(quota for quota in own if quota.unit in pays)
-        # What is decided at a time has no usual of a day: it is braked with everything that its currency issues.
-        by_the_clock = rule.on == (schedule.KIND,)
-        shared = tuple(
-            quota
-            for quota in (self._shared_by(rule.group) if postings else ())  # what pays nothing has no share
-            if quota.unit in pays and not (by_the_clock and quota.sources and schedule.SOURCE not in quota.sources)
-        )
-        usual = () if by_the_clock else self._brakes([posting.currency for posting in postings], rule.id)
-        budgets = (self._budget(limit, rule.id) for limit in rule.budget)
-        brakes = (*(budget for budget in budgets if budget.unit in pays), *usual)
-        quotas = (*mine, *shared, *brakes)
-        return Payee(
-            role=role, postings=postings, own=(*mine, *brakes), shared=shared, quotas=quotas, pays=amounts.pays(given)
-        )
-
-    def _brakes(self, currencies: Iterable[str], rule: str = "") -> tuple[Quota, ...]:
-        """At most so many times the usual of a day, by one rule or by all."""
-        safety = self._file.safety
-        if safety is None:
-            return ()
-        return tuple(
-            Quota(
-                meter=f"safety:{rule}:{currency}/day",
-                span=Span.calendar,
-                maximum=brake.UNBOUND,
-                label=f"safety {shown_number(safety.hold_over)}x usual {currency}/day{f' of {rule}' if rule else ''}",
-                unit=currency,
-                windows=("day",),
-                over="hold",
-                everyone=True,
-                usual=Usual(
-                    factor=Fraction(safety.hold_over),
-                    days=safety.days,
-                    at_least=safety.at_least,
-                    floor=self._smallest(safety.floor.get(currency, 0), currency),
-                ),
-            )
-            for currency in currencies
-            if not currency.startswith(BADGE)
-        )
-
-    def _shared_by(self, group: str | None) -> tuple[Quota, ...]:
-        """Caps in written order, then budgets."""
-        if group not in self._shared:
-            caps = [
-                self._cap(placed.it, limit)
-                for placed in self._file.caps
-                if placed.it.group in {None, group}
-                for limit in placed.it.limit
-            ]
-            self._shared[group] = (*caps, *self._budgets, *self._brakes(self._decimals))
-        return self._shared[group]
-
-    def _cap(self, cap: Cap, limit: Limit) -> Quota:
-        sources = sorted(set(cap.source or ()))
-        of, told = (f"@{'+'.join(sources)}", f" from {' or '.join(sources)}") if sources else ("", "")
-        quota = self._quota(f"cap:{cap.group or '*'}{of}", limit, f"cap {limit.text}{told}")
-        return replace(quota, sources=frozenset(sources))
-
-    def _budget(self, limit: Limit, rule: str = "") -> Quota:
-        """Everybody's together, by all rules or by one; what goes over is held."""
-        owner, whose = (f"budget:{rule}", f" of {rule}") if rule else ("budget", "")
-        return replace(self._quota(owner, limit, f"budget {limit.text}{whose}"), over="hold", everyone=True)
-
-    def _quota(self, owner: str, limit: Limit, label: str) -> Quota:
-        window = limit.window
-        rolling = window.kind == "rolling"
-        counted = f"{window.seconds}s" if rolling else window.name
-        return Quota(
-            meter=f"{owner}:{limit.unit or 'awards'}/{counted}",
-            span=Span.rolling if rolling else Span.calendar,
-            maximum=self._smallest(limit.maximum, limit.unit),
-            label=label,
-            unit=limit.unit,
-            windows=() if rolling else (window.name,),
-            window_s=window.seconds,
-            over=limit.over,
-        )
 
     def _needs(self, rule: CompiledRule) -> Needs:
         met_by = (*rule.spec.on, *rule.spec.reverse_on, *sorted(rule.told_again))
@@ -382,15 +282,3 @@ def _facts_of(rule: CompiledRule, kinds: Iterable[str]) -> set[str]:
         if kind == "grade.awarded":  # every other act in an activity says itself where it was
             found.add("lesson")
     return found | (rule.undo_by & {"discussion", "post"})
-
-
-def _cooldown(rule: Rule, duration: Duration) -> Quota:
-    """One award in any span so long, looking both ways; a reversed award was one all the same."""
-    return Quota(
-        meter=f"cooldown:{rule.id}:{duration.seconds}s",
-        span=Span.rolling,
-        maximum=1,
-        label=f"cooldown {duration.text}",
-        window_s=duration.seconds,
-        keeps_reversed=True,
-    )

@@ -31,9 +31,9 @@ def list_links(
     """
 
     async def look(conn: AsyncConnection) -> dict[str, list[dict[str, Any]]]:
-        from catalogue.people import links, names
+        from catalogue.people import knowing, names
 
-        both = {"linked": await links.listed(conn, campus), "held": await links.held(conn, campus)}
+        both = {"linked": await knowing.listed(conn, campus), "held": await knowing.held(conn, campus)}
         called = await names.of(conn, campus, (row["name"] for rows in both.values() for row in rows))
         return {kind: [row | _called(called.get(row["name"])) for row in rows] for kind, rows in both.items()}
 

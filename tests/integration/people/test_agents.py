@@ -25,7 +25,7 @@ from agent.outbox.people.telling import Telling
 from agent.outbox.sync import Outbox
 from agent.wiring.people.linking import key_name
 from catalogue import schema
-from catalogue.people import links
+from catalogue.people import knowing
 from catalogue.proof import keeping
 from tests.contract.catalogues import RealCatalogue, running_catalogue
 from tests.integration.people.school import LIMIT_S
@@ -103,7 +103,7 @@ async def real(tmp_path: Path) -> AsyncIterator[RealCatalogue]:
 
 async def linked(real: RealCatalogue) -> int:
     async with real.store.reading() as conn:
-        return len(await links.listed(conn, CAMPUS))
+        return len(await knowing.listed(conn, CAMPUS))
 
 
 async def told_of(real: RealCatalogue) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from catalogue import schema
-from catalogue.people import elsewhere, links
+from catalogue.people import elsewhere, knowing, links
 from catalogue.tenants import Sender
 from tests.integration.redemption.shop import CAMPUS, Shop
 from wire.people.known import FIRST, Page, People, Place, Tag, Told
@@ -56,13 +56,13 @@ class Town:
         """The names that are one person's, purse by purse."""
         found: dict[str, list[str]] = {}
         async with self.shop.store.reading() as conn:
-            for row in await links.listed(conn, CAMPUS):
+            for row in await knowing.listed(conn, CAMPUS):
                 found.setdefault(row["purse"], []).append(row["name"])
         return sorted(found.values())
 
     async def held(self) -> dict[str, str]:
         async with self.shop.store.reading() as conn:
-            return {row["name"]: row["reason"] for row in await links.held(conn, CAMPUS)}
+            return {row["name"]: row["reason"] for row in await knowing.held(conn, CAMPUS)}
 
     async def hears(self, agent: str, since: Place = (0, 0)) -> tuple[dict[str, Any], Place]:
         """What an agent hears, page after page: {name: (balance elsewhere, mates, why held)}, and up to where."""

@@ -1,0 +1,1 @@
+"""What limits awards, as the rules write it."""
