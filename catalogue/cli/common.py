@@ -275,7 +275,9 @@ def day(text: str, option: str) -> int | None:
 
 def iso(at: int | None) -> str:
     """A time as people and spreadsheets read it, or nothing."""
-    return "" if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    from catalogue.rewards import text
+
+    return text.iso(at)
 
 
 class Form(StrEnum):

@@ -6,6 +6,9 @@ import datetime as dt
 import re
 from zoneinfo import ZoneInfo
 
+from catalogue.rewards import times
+
+DAY_S = 86_400
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
@@ -58,4 +61,5 @@ def end(month: str, timezone: str) -> int:
 
 
 def _local(at: int, timezone: str) -> dt.datetime:
-    return dt.datetime.fromtimestamp(at, tz=ZoneInfo(timezone))
+    # A day from the ends of the calendar, where no zone leads out of it.
+    return dt.datetime.fromtimestamp(min(max(at, times.EARLIEST + DAY_S), times.LATEST - DAY_S), tz=ZoneInfo(timezone))

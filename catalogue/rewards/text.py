@@ -5,13 +5,18 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from catalogue.rewards.times import bounded
+
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 _SIGNS = dict.fromkeys((*range(0x20), 0x7F), "\ufffd") | dict.fromkeys(map(ord, "\t\n\r"), " ")
 
 
 def iso(at: int | None) -> str:
-    """A time in UTC, or nothing."""
-    return "" if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    """A time in UTC, or nothing; of one beyond every calendar, as campuses may tell it, the nearest."""
+    if at is None:
+        return ""
+    moment = time.gmtime(bounded(at))
+    return f"{moment.tm_year:04}" + time.strftime("-%m-%dT%H:%M:%SZ", moment)
 
 
 def quoted(text: str) -> str:

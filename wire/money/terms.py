@@ -83,11 +83,11 @@ class Terms:
     def ends_at(self, change: Change, seq: int, occurred_at: int) -> int | None:
         """When the lot is over that the entry ``seq`` opened under ``change`` for an act at ``occurred_at``.
 
-        None is never.
+        None is never; no end is later than what both ends can keep.
         """
         if seq in self.lots:
             return self.lots[seq]
-        return None if change.expires_after is None else occurred_at + change.expires_after
+        return None if change.expires_after is None else min(occurred_at + change.expires_after, canonical.WHOLE_MAX)
 
     def is_owed(self, change: Change, seq: int) -> bool:
         """Whether what the entry ``seq`` takes, and is not there, is owed: always where a merge only moves it."""

@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from catalogue import books
 from catalogue.errors import CatalogueError
+from catalogue.finance import liability
 from catalogue.ingest import ENTRY_BYTES_MAX, TAKEN_BACK, TAKES_BACK
 from catalogue.proof import rejected
+from catalogue.rewards.text import iso
 from catalogue.wallets import audit, currencies
 from catalogue.wallets.book import InsufficientError, OverspentError
 from tests.integration.wallets.bank import ANN, DAY, NOW, Bank, terms
@@ -259,3 +262,17 @@ async def test_what_takes_back_an_entry_that_cannot_be_read_moves_nothing_also_i
     taken = await bank.hand.deliver([long, back])
     assert [(one.seq, one.reason) for one in taken.rejected][1:] == [(3, TAKES_BACK)]
     assert (await bank.balance(), await bank.faults()) == (7, [])
+
+
+async def test_times_beyond_every_calendar_are_booked_and_stop_no_report(bank: Bank) -> None:
+    """A campus that told such times could not be closed: the report of what its learners hold failed."""
+    for at, ends in ((2**63 - 1, 30 * DAY), (10**15, 30 * DAY), (-(10**15), None)):
+        await bank.award(10, at=at, said=terms(ends))
+    async with bank.store.reading() as conn:
+        (owed,) = await liability.report(conn, CAMPUS)
+        rows = [row async for row in books.entries(conn, CAMPUS)]
+        lots = (await books.lots(conn, CAMPUS, ANN, "points"))["lots"]
+    assert (owed.by_month, owed.outstanding) == ({"9999-12": 20, "never": 10}, 30)
+    assert [iso(books.as_columns(row)["occurred_at"])[:4] for row in rows] == ["9999", "9999", "0001"]
+    assert {iso(lot["expires_at"])[:4] for lot in lots} == {"9999", ""}
+    assert await bank.faults() == []
