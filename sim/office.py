@@ -69,8 +69,9 @@ class Office:
 
     def is_idle(self, seen: Seen) -> bool:
         """Whether the ledger says of everybody what they asked for."""
-        if any(self._is_out(accounts, seen) is not self._stays_out(who) for who, accounts in self._parting.items()):
-            return False
+        for who, accounts in self._parting.items():
+            if self._is_out(accounts, seen) is not self._stays_out(who) or self._is_left_out(who, accounts, seen):
+                return False
         spans = {who: [seen.marks.span(_split(one)) for one in accounts] for who, accounts in self._asked.items()}
         return all(
             who in self._done
@@ -103,10 +104,15 @@ class Office:
             any(until is None for _, until in (*marks.out.get(one, ()), *marks.deleted.get(one, ()))) for one in named
         )
 
+    def _is_left_out(self, who: str, accounts: Iterable[str], seen: Seen) -> bool:
+        """Whether a ledger that came back forgot of an account that somebody takes part again."""
+        spans = (span for one in accounts for span in seen.marks.out.get(_split(one), ()))
+        return not self._stays_out(who) and any(until is None for _, until in spans)
+
     async def _part(self, who: str, accounts: tuple[str, ...], seen: Seen) -> None:
         """`rewards-agent learner opt-out`, and `opt-in` once the ledger has shown it."""
         listed = [list(_split(one)) for one in accounts]
-        if self._is_out(accounts, seen):
+        if self._is_out(accounts, seen) or self._is_left_out(who, accounts, seen):
             self._parted.add(who)
             if who in self._returning:
                 self._world.trace.fault("learner opted in", who)

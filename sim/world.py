@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from sim.sales import Sold
 from sim.trace import Trace
 
 CAMPUS, AGENT, NORTH = "uni-example", "agent-1", "agent-2"
+SITES = ("moodle", "forms")
 SECOND = 0.4
 """How many worlds with linked accounts have a second agent."""
 LINK_KEY = bytes(range(32))
@@ -186,11 +187,17 @@ class World:
             self.parted.setdefault(who, {}).update(spans)
 
     def _ever_out(self) -> Spans:
-        """Spans in which what was done may count for nothing: the agent's clock may have been behind at their end."""
-        return {
-            who: [(began, ended and max(ended, self.returned_at.get(who, 0))) for began, ended in spans.items()]
-            for who, spans in self.parted.items()
-        }
+        """Spans in which what was done may count for nothing, by each account or by the one that it is linked to.
+
+        The agent's clock may have been behind at their end.
+        """
+        found: defaultdict[str, list[tuple[int, int | None]]] = defaultdict(list)
+        for who, spans in self.parted.items():
+            for one in (f"{site}:{who.partition(':')[2]}" for site in SITES) if self.linked else (who,):
+                found[one] += [
+                    (began, ended and max(ended, self.returned_at.get(who, 0))) for began, ended in spans.items()
+                ]
+        return found
 
     def _parted(self, row: Row) -> bool:
         """Whether a row is by somebody who took no part then, so that maybe nobody heard of it."""
