@@ -199,6 +199,8 @@ class Acting:
         number = world.moodle.begin(row)
         if self._does("trigger") and _is_told(row):
             times = 1 + self._does("twice")
+            if world.early:
+                world.told_early.append(row)
             self._post(HOOK, trigger_post(row), f"of row {number}", times)
         if self._does("rolled back"):
             world.trace.fault("row rolled back", str(number))

@@ -28,6 +28,8 @@ from sim.trace import Trace
 
 CAMPUS, AGENT, NORTH = "uni-example", "agent-1", "agent-2"
 SITES = ("moodle", "forms")
+EARLY = 0.3
+"""How many worlds pay for posts before their rows are seen."""
 SECOND = 0.4
 """How many worlds with linked accounts have a second agent."""
 LINK_KEY = bytes(range(32))
@@ -58,6 +60,7 @@ name = "trigger"
 kind = "tool-trigger"
 path = "/hook/moodle"
 same_site_as = "moodle"
+pay_before_log = {early}
 bearer_token_files = ["door.token"]
 [[source]]
 name = "forms"
@@ -113,6 +116,10 @@ class World:
     sold: Sold = field(default_factory=Sold)
     bonus: bool = False
     """Whether a rule came later."""
+    early: bool = False
+    """Whether posts of acts pay before their rows are seen, and where none ever is."""
+    told_early: list[Row] = field(default_factory=list)
+    """Rows that such posts told of."""
     forms: list[Form] = field(default_factory=list)
     erased: dict[str, int] = field(default_factory=dict)
     """Accounts that the office wanted erased → when it last readmitted them (seconds UTC, by a right clock), or 0."""
@@ -163,7 +170,9 @@ class World:
         kept, sent = self.moodle.rows(), self.forms
         remembers = not self.trace.faults.keys() & FORGETS
         kept += [row for row, read in self.moodle.removed if read and remembers]
-        unsure = [row for row, read in self.moodle.removed if not (read and remembers)]
+        kept += self.told_early if remembers else []
+        unsure = [] if remembers else list(self.told_early)
+        unsure += [row for row, read in self.moodle.removed if not (read and remembers)]
         undone = [row for row in unsure if row["eventname"] == DELETED]
         done = [row for row in unsure if row["eventname"] != DELETED]
         nameless = {row["objectid"] for row in done if row["eventname"] == POSTED}
@@ -294,6 +303,7 @@ def build(seed: str, root: Path, homes: Homes, *, north: bool | None = None) -> 
             second,
             trace,
         )
+    world.early = Random(f"{seed}/trigger").random() < EARLY
     _configure(world)
     return world
 
@@ -324,7 +334,7 @@ class _Making(NamedTuple):
 def _configure(world: World) -> None:
     """The agents' settings and rules in this world."""
     poll_s = world.chance("keys").choice((0.5, 2.0, 7.0))
-    settings = CONFIG.format(moodle=world.moodle.path, poll_s=poll_s)
+    settings = CONFIG.format(moodle=world.moodle.path, poll_s=poll_s, early=str(world.early).lower())
     if world.linked:
         settings += LINKED
     else:

@@ -11,7 +11,9 @@ from typing import Any
 import aiosqlite
 import pytest
 
+from agent.collectors.inbox import collector as inbox
 from agent.collectors.logstore import collector
+from agent.collectors.systems.base import Arrival
 from agent.engine import trust
 from agent.engine.earning import sets
 from agent.ledger.centre import allowances, elsewhere
@@ -126,6 +128,11 @@ def what_a_budget_has_issued_is_not_added_up(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(totals, "keep", nothing)
 
 
+def a_post_waits_for_its_row_whatever_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Arrival
+    monkeypatch.setattr(inbox, "Arrival", lambda **words: whole(**words | {"pay_before_log": False}))
+
+
 def whoever_learns_at_another_agent_is_the_same_person(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judging, "_alike", lambda *_: True)
 
@@ -184,6 +191,7 @@ def test_a_catalogue_that_mistakes_who_learns_at_two_agents_is_found_at_once(
         what_was_removed_unread_is_passed_over,
         what_a_budget_has_issued_is_not_added_up,
         only_the_acts_of_one_page_count_for_a_challenge,
+        a_post_waits_for_its_row_whatever_was_said,
     ],
 )
 def test_a_program_that_forgets_what_it_should_know_is_found_within_the_seeds_of_every_change(
