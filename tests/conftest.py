@@ -32,7 +32,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is collected lives to the end: looking through it for garbage again and again took a tenth of a run."""
+    """What is collected lives to the end: looking through it for garbage took 4 of 43 seconds of some tests."""
     gc.disable()
     try:
         return (yield)
