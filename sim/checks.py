@@ -58,7 +58,9 @@ def is_settled(world: World, seen: Seen | None) -> bool:
         return False
     if seen is None or seen.wishes or _aside(world):
         return False
-    return seen.delivered and not list(_unpaid(world, seen)) and not list(_northern(world))
+    if not seen.delivered or list(_undelivered(world)):  # a catalogue that was put back may not have told anybody yet
+        return False
+    return not [*_unpaid(world, seen), *_northern(world), *kin.untold(world)]
 
 
 def _aside(world: World) -> int:
@@ -77,6 +79,14 @@ def differences(world: World, seen: Seen | None) -> list[str]:
         seen.delivery,
         f"open wishes: {seen.wishes}, entries aside: {_aside(world)}",
     ]
+
+
+def _undelivered(world: World) -> Iterator[str]:
+    """Agents of whose entries the catalogue has others or fewer."""
+    with closing(sqlite3.connect(world.centre.home / "catalogue.db")) as db:
+        for sidecar in world.sidecars:
+            with file.reading(sidecar.program.home / "data") as ledger:
+                yield from _chains(ledger, db, sidecar.name)
 
 
 def _northern(world: World) -> Iterator[str]:

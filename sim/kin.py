@@ -50,13 +50,26 @@ def unsettled(world: World) -> Iterator[str]:
     if world.north is None:
         return
     note(world)
-    with closing(sqlite3.connect(world.centre.home / "catalogue.db")) as db:
-        purses = Purses(dict(db.execute(_PURSES).fetchall()), dict(db.execute(_WALLETS).fetchall()))
+    purses = _purses(world)
     yield from _mixed(purses, world.owners)
-    told = [{name: json.loads(said) for name, said in _rows(one, _ELSEWHERE)} for one in world.sidecars]
     for owner, sides in sorted(_known_at_both(world).items()):
         yield from _one_purse(owner, sides, purses)
+
+
+def untold(world: World) -> Iterator[str]:
+    """What agents do not say yet of what their learners have elsewhere: they hear of it once a minute."""
+    if world.north is None:
+        return
+    note(world)
+    purses = _purses(world)
+    told = [{name: json.loads(said) for name, said in _rows(one, _ELSEWHERE)} for one in world.sidecars]
+    for owner, sides in sorted(_known_at_both(world).items()):
         yield from _told(owner, sides, told, purses)
+
+
+def _purses(world: World) -> Purses:
+    with closing(sqlite3.connect(world.centre.home / "catalogue.db")) as db:
+        return Purses(dict(db.execute(_PURSES).fetchall()), dict(db.execute(_WALLETS).fetchall()))
 
 
 def _known_at_both(world: World) -> dict[int, tuple[set[str], set[str]]]:
