@@ -22,7 +22,7 @@ from agent.config.settings import load_settings
 from agent.errors import RewardsError
 from agent.model import Page
 from agent.service import run as service
-from agent.wiring import opened
+from agent.wiring.agent import opened
 from catalogue.app import Door
 from catalogue.errors import CatalogueError
 from catalogue.proof.keys import KeyFile

@@ -45,13 +45,14 @@ def carry_out(config: Path | None, command: str, **arguments: Any) -> Any:
 
 
 async def _carry_out(settings: Settings, command: str, arguments: Mapping[str, Any]) -> Any:
-    from agent import log, wiring
+    from agent import log
     from agent.errors import BusyError
     from agent.service import control
+    from agent.wiring.agent import opened
 
     log.start()  # to stderr: stdout is the command's answer
     try:
-        async with wiring.opened(settings) as agent:
+        async with opened(settings) as agent:
             return await agent.operations.table()[command](**arguments)
     except BusyError:
         return await control.ask(settings.agent.data_dir, command, arguments)
@@ -64,14 +65,15 @@ def reached(runner: asyncio.Runner, settings: Settings) -> Iterator[Callable[...
     Raises:
         RewardsError: what an operation raised.
     """
-    from agent import log, wiring
+    from agent import log
     from agent.errors import BusyError
     from agent.service import control
+    from agent.wiring.agent import opened
 
     log.start()
     stack = contextlib.AsyncExitStack()
     try:
-        agent = runner.run(stack.enter_async_context(wiring.opened(settings)))
+        agent = runner.run(stack.enter_async_context(opened(settings)))
     except BusyError:
         yield lambda command, **arguments: runner.run(control.ask(settings.agent.data_dir, command, arguments))
         return

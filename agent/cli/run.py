@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agent.arriving.tally import Tally
     from agent.config.settings import Settings
     from agent.model import Page
-    from agent.wiring import Agent
+    from agent.wiring.agent import Agent
 
 app = Application()
 _TOLD_TO_STOP = "told to stop"
@@ -123,11 +123,11 @@ async def _worked(stack: AsyncExitStack, settings: Settings, *, until_caught_up:
 
 async def _opened(stack: AsyncExitStack, settings: Settings) -> Agent:
     """The agent, however long the opening of its ledger takes."""
-    from agent import wiring
+    from agent.wiring.agent import opened
     from machine.notify import beginning
 
     async with beginning():
-        return await stack.enter_async_context(wiring.opened(settings))
+        return await stack.enter_async_context(opened(settings))
 
 
 def _say_what_starts(agent: Agent, logger: Any) -> None:

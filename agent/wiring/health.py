@@ -23,7 +23,7 @@ from agent.model import Page
 from agent.review.feeds import Week, quiet_feeds
 from agent.review.noticed import Noticed
 from agent.service.health.figures import Figures, unready
-from agent.wiring import Agent
+from agent.wiring.agent import Agent
 from machine.status import Status
 
 

@@ -26,7 +26,7 @@ from agent.cli.setup.looks.source import log_findings
 from agent.cli.status import standing
 from agent.config.settings import Settings, load_settings
 from agent.ledger.backup import taking
-from agent.wiring import read_rules
+from agent.wiring.rules import read_rules
 from tests import servers
 from tests.acceptance.campus import Campus, campus
 from tests.fakes import FakeCatalogue, Mood

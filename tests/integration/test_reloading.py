@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from agent import wiring
 from agent.config.settings import load_settings
+from agent.wiring import agent as put_together
+from agent.wiring.agent import opened
 from agent.wiring.naming import names_of
 from tests.upgrades.campus import site
 
@@ -55,8 +56,8 @@ async def test_rules_that_were_read_first_are_never_in_force_after_those_that_we
             await answers.wait()
         return await names_of(*arguments, **options)
 
-    monkeypatch.setattr(wiring, "names_of", slow_at_first)
-    async with wiring.opened(load_settings(tmp_path / "config.toml")) as agent:
+    monkeypatch.setattr(put_together, "names_of", slow_at_first)
+    async with opened(load_settings(tmp_path / "config.toml")) as agent:
         rules.write_text(RULES.format(word="won"))
         first = asyncio.ensure_future(agent.reload())
         await asked.wait()

@@ -13,11 +13,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from agent import wiring
 from agent.config.settings import load_settings
 from agent.ledger import file
 from agent.service import tail
 from agent.service.tail import Tail
+from agent.wiring.agent import Agent, opened
 from tests.acceptance.test_posts import a_lesson, posting_campus
 from tests.ledgers import found, rows
 from tests.posts import HOOK, TOKEN
@@ -40,7 +40,7 @@ class AtWork:
     """A whole agent in this process: its log, its door, its tails."""
 
     site: SqliteSite
-    agent: wiring.Agent
+    agent: Agent
     tails: dict[str, Tail]
     session: aiohttp.ClientSession
 
@@ -72,7 +72,7 @@ async def until(true: Callable[[], bool]) -> None:
 async def at_work(directory: Path, site: SqliteSite) -> AsyncIterator[AtWork]:
     at, _ = posting_campus(directory, log=site.options().url)
     (at.directory / "rules.toml").write_text(EACH_PAYS)
-    async with wiring.opened(load_settings(at.config)) as agent, aiohttp.ClientSession() as session:
+    async with opened(load_settings(at.config)) as agent, aiohttp.ClientSession() as session:
         assert agent.door is not None
         tails = {one.source.name: one for one in agent.tails(lambda _page, _tally: None)}
         await agent.door.open()

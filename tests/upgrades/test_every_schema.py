@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from agent import wiring
 from agent.config.settings import load_settings
 from agent.ledger import file, verify
 from agent.service.run import until_caught_up
 from agent.service.tail import Tail
+from agent.wiring.agent import opened
 from tests.upgrades.campus import site
 from tests.upgrades.make import CONFIG, LEDGERS
 
@@ -56,7 +56,7 @@ def founded(at: Path, schema: str) -> Path:
 
 async def _run(at: Path) -> None:
     """What `run --until-caught-up` does."""
-    async with wiring.opened(load_settings(at / "config.toml")) as agent:
+    async with opened(load_settings(at / "config.toml")) as agent:
         tails = [
             Tail(source=one, ledger=agent.pipeline, demand=agent.pipeline.demand, clock=agent.clock, on_page=_nothing)
             for one in agent.collectors.values()

@@ -109,7 +109,7 @@ async def _send(settings: Settings, callback: CallbackSettings) -> None:
     from agent.ledger.stream.items import Position
     from agent.outbox.callbacks.message import From, made
     from agent.outbox.callbacks.post import Post
-    from agent.wiring import callback_address
+    from agent.wiring.callbacks import callback_address
 
     now = SystemClock().now()
     sender = From(settings.agent.campus, settings.agent.environment)

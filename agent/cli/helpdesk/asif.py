@@ -20,7 +20,7 @@ Decided = Collection[tuple[bytes, str]]
 def believed(settings: Settings, acts: Iterable[Observation]) -> list[Event]:
     """Acts with their identity and the trust that their source may claim; a fact that was logged twice is one."""
     from agent.engine import trust
-    from agent.wiring import ceilings_of
+    from agent.wiring.rules import ceilings_of
 
     ceilings = ceilings_of(settings)
     events: dict[bytes, Event] = {}

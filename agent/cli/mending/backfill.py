@@ -47,7 +47,7 @@ def backfill(
     Example: rewards-agent rules backfill --rule quiz-80 --since 2026-09-01
     """
     from agent.cli.terms.inforce import amount_text, span_of, whoever
-    from agent.wiring import read_rules
+    from agent.wiring.rules import read_rules
 
     if preview and yes:
         raise InvalidInputError("--preview and --yes exclude each other", hint="look first, then say --yes")

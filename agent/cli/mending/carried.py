@@ -33,13 +33,13 @@ async def every_page(ask: Ask, asked: dict[str, Any], on_page: OnPage) -> None:
 @contextlib.asynccontextmanager
 async def working(settings: Settings, command: str) -> AsyncIterator[Ask]:
     """The running agent, else this process under its lock."""
-    from agent import wiring
     from agent.errors import BusyError
     from agent.service import control
+    from agent.wiring.agent import opened
 
     async with contextlib.AsyncExitStack() as stack:
         try:
-            agent = await stack.enter_async_context(wiring.opened(settings))
+            agent = await stack.enter_async_context(opened(settings))
         except BusyError:
 
             async def ask(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -63,9 +63,9 @@ async def on_a_copy(settings: Settings, command: str, rules: RuleFile | None = N
 
     With ``rules`` these are in force there.
     """
-    from agent import wiring
     from agent.cli.tuning.chosen import compiled
     from agent.ledger import file
+    from agent.wiring.agent import opened
 
     with tempfile.TemporaryDirectory(prefix="rewards-preview-") as directory:
         with file.reading(settings.agent.data_dir) as connection:
@@ -73,7 +73,7 @@ async def on_a_copy(settings: Settings, command: str, rules: RuleFile | None = N
             with contextlib.closing(sqlite3.connect(path)) as copy:
                 connection.backup(copy)
         elsewhere = settings.agent.model_copy(update={"data_dir": Path(directory)})
-        async with wiring.opened(settings.model_copy(update={"agent": elsewhere})) as agent:
+        async with opened(settings.model_copy(update={"agent": elsewhere})) as agent:
             if rules is not None:
                 await agent.pipeline.adopt(compiled(rules), rules.text)
             operation = agent.operations.table()[command]

@@ -93,7 +93,7 @@ def _rules(settings: Settings, name: str) -> tuple[RuleFile, Rulebook, RuleFile 
     """The rules that decide, and the same again where they are not those in force."""
     from agent.cli.tuning.chosen import compiled, named
     from agent.ledger import file
-    from agent.wiring import read_rules
+    from agent.wiring.rules import read_rules
 
     if not name:
         return *read_rules(settings), None

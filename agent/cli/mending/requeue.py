@@ -51,7 +51,7 @@ def requeue(  # noqa: PLR0917 - each is an option with a name of its own
     Then: rewards-agent events requeue --source forms --reason field_missing --yes
     """
     from agent.cli.terms.inforce import span_of
-    from agent.wiring import read_rules
+    from agent.wiring.rules import read_rules
 
     settings = settings_of(config)
     begin, end = span_of(since, until, read_rules(settings)[1])

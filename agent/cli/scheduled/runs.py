@@ -189,7 +189,7 @@ def _standings(connection: sqlite3.Connection, run: Run) -> list[dict[str, Any]]
     from agent.ledger import reading
     from agent.ledger.schedule.datasets import AsOf
     from agent.schedule.looking import look
-    from agent.wiring import compile_text
+    from agent.wiring.rules import compile_text
 
     kept = reading.rules_text(connection, run.rules_version)
     rulebook = compile_text(kept[1]) if kept is not None else None

@@ -27,7 +27,7 @@ def tested(settings: Settings, grant_host: str) -> bool:
 
     Returns whether there is a log that can be read.
     """
-    from agent.wiring import read_rules
+    from agent.wiring.rules import read_rules
 
     _, rulebook = read_rules(settings)
     findings = run_async(log_findings(settings, rulebook.needs)) if settings.log_sources else []
@@ -50,8 +50,8 @@ def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: 
         tables_of_agreement,
         without_texts_of_others,
     )
-    from agent.wiring import logstore_options
     from agent.wiring.keeping import is_posted_about
+    from agent.wiring.logs import logstore_options
 
     with_password: list[str] = []
     for source in settings.log_sources:

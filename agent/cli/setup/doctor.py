@@ -161,7 +161,7 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
 
 
 def _rules(settings: Settings) -> tuple[RuleFile, Rulebook]:
-    from agent.wiring import read_rules
+    from agent.wiring.rules import read_rules
 
     return read_rules(settings)
 

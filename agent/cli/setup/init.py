@@ -262,7 +262,7 @@ def _write_rest(settings: Settings) -> None:
     """What config.toml names and is not there yet: rules, a password, the key."""
     from agent.config.secrets import secret_file
     from agent.outbox.key_file import new_key
-    from agent.wiring import read_rules
+    from agent.wiring.rules import read_rules
 
     rules = settings.home / "rules.toml"
     if settings.agent.rules == "rules.toml":

@@ -101,7 +101,7 @@ def written(settings: Settings, base: str) -> None:
     """
     from agent.collectors.systems.moodle import USER_DELETED
     from agent.config.secrets import read_secret
-    from agent.wiring import read_rules
+    from agent.wiring.rules import read_rules
 
     source = _source(settings)
     address = _address(base, source.path or "")

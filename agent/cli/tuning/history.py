@@ -67,16 +67,16 @@ async def of_logs(
         ConfigError: a log cannot be read as configured.
         TransientError: it cannot be reached.
     """
-    from agent import wiring
     from agent.clock import SystemClock
     from agent.engine import trust
     from agent.engine.whatif.trial import demand_of
     from agent.model import SourceState
+    from agent.wiring.logs import log_from
 
     demand = demand_of([trial.rulebook for trial in trials])
     known: set[bytes] = set()
     for source in settings.log_sources:
-        collector = wiring.log_from(settings, source, since, SystemClock(), lambda: kinds)
+        collector = log_from(settings, source, since, SystemClock(), lambda: kinds)
         try:
             async for page in collector.pages(SourceState(), lambda: demand, follow=False):
                 events = []

@@ -13,9 +13,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from agent import wiring
 from agent.config.settings import load_settings
 from agent.ledger import file, verify
+from agent.wiring.agent import Agent, opened
 from tests import servers
 from tests.fakes import ManualClock
 from tests.integration.posts.day import MIDNIGHT, Day
@@ -116,10 +116,10 @@ class Campus:
                             await agent.pipeline.take(page)
 
     @contextlib.asynccontextmanager
-    async def _open(self) -> AsyncIterator[tuple[wiring.Agent, aiohttp.ClientSession]]:
+    async def _open(self) -> AsyncIterator[tuple[Agent, aiohttp.ClientSession]]:
         settings = load_settings(self._directory / "config.toml")
         async with (
-            wiring.opened(settings, clock=self.clock) as agent,
+            opened(settings, clock=self.clock) as agent,
             aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as session,
         ):
             if agent.door is not None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import aiosqlite
 import pytest
 
-from agent import wiring
 from agent.collectors.inbox.store import FILE_NAME, Inbox
 from agent.config.settings import load_settings
 from agent.ledger import delivery, file
@@ -18,6 +17,7 @@ from agent.ledger.privacy.statements import BYTES_DUE
 from agent.model import Evidence, Observation
 from agent.schedule.forgetting import Forgetting
 from agent.service import run as service
+from agent.wiring.agent import opened
 from tests.acceptance.campus import Campus, campus
 from tests.fakes import ManualClock
 from tests.ledgers import found, rows
@@ -141,7 +141,7 @@ def complete(site: SqliteSite, row: int, lesson: int, at: int) -> None:
 
 async def worked(at: Campus, clock: ManualClock) -> None:
     """One run to the end of the log at that time."""
-    async with wiring.opened(load_settings(at.config), clock=clock) as agent:
+    async with opened(load_settings(at.config), clock=clock) as agent:
         assert await service.until_caught_up(agent.tails(lambda *_: None), None, ending=agent.ending) == 0
 
 

@@ -13,7 +13,7 @@ from agent.cli.app import app
 from agent.cli.setup.looks.finding import Finding
 from agent.cli.setup.looks.webservices import web_findings
 from agent.config.settings import Settings, load_settings
-from agent.wiring import read_rules
+from agent.wiring.rules import read_rules
 from tests.integration.webservices.campus import COURSE, found
 from tests.rule_stories import rule
 from tests.sites import SqliteSite

@@ -21,7 +21,7 @@ from agent.config.rulefile.sense.regions import excludes, implies
 from agent.config.rulefile.sense.timed import over
 from agent.config.settings import Settings, load_settings
 from agent.engine.rules import compile_rules
-from agent.wiring import read_rules
+from agent.wiring.rules import read_rules
 from tests.rule_stories import decide, event, file, rule
 
 HEAD = 'schema = 1\ntimezone = "UTC"\n'

@@ -21,7 +21,7 @@ def callback_findings(settings: Settings) -> Iterator[Finding]:
     from agent.ledger import file
     from agent.ledger.stream import items, positions
     from agent.outbox.callbacks.post import Post
-    from agent.wiring import callback_address
+    from agent.wiring.callbacks import callback_address
 
     for callback in settings.callbacks:
         try:

@@ -37,7 +37,7 @@ _NOBODY = "not-enrolled"
 async def catalogue_findings(settings: Settings) -> list[Finding]:
     """What stands between the ledger and the catalogue."""
     from agent.clock import SystemClock
-    from agent.wiring import client_of
+    from agent.wiring.enrolling import client_of
 
     clock = SystemClock()
     client = client_of(settings, clock)

@@ -44,7 +44,8 @@ def show(settings: Settings, *, json: bool) -> None:
 
 async def _compared(settings: Settings) -> tuple[list[Log], Books | None]:
     from agent.clock import SystemClock
-    from agent.wiring import read_rules, reconciling
+    from agent.wiring import reconciling
+    from agent.wiring.rules import read_rules
 
     clock = SystemClock()
     rulebook = read_rules(settings)[1]

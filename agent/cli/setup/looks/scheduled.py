@@ -35,7 +35,7 @@ def _findings(connection: sqlite3.Connection, settings: Settings) -> Iterator[Fi
     from agent.engine.timing.timetable import run_name
     from agent.ledger.schedule import runs
     from agent.schedule import due
-    from agent.wiring import read_rules
+    from agent.wiring.rules import read_rules
 
     for run in runs.listed(connection, states=("failed",)):
         name = run_name(run.scheduled, run.nominal)
