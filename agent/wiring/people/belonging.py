@@ -14,7 +14,7 @@ from agent.collectors.moodlews.answers import Answers
 from agent.collectors.moodlews.client import WebService
 from agent.config.settings import Settings
 from agent.outbox.redeeming.belonging import Teller
-from agent.wiring.logs import logstore_options
+from agent.wiring.options import logstore_options
 from agent.wiring.webservices import web_service_options
 
 

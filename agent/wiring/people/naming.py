@@ -14,7 +14,7 @@ from agent.config.settings import Settings
 from agent.ledger.centre.called import asks_first
 from agent.outbox.people.looking import Tells
 from agent.outbox.people.naming import Calls
-from agent.wiring.logs import logstore_options
+from agent.wiring.options import logstore_options
 from agent.wiring.webservices import web_service_options
 
 
