@@ -48,7 +48,14 @@ from agent.wiring.callbacks import callbacks_of
 from agent.wiring.campus import left_logs, settle_campus
 from agent.wiring.catalogue import road_to_catalogue
 from agent.wiring.enrolling import Enrolling
-from agent.wiring.logs import (
+from agent.wiring.naming import doubts, names_of
+from agent.wiring.people.erasing import erasing_of, sites_of
+from agent.wiring.people.forgetting import forgetting_of
+from agent.wiring.people.kudos import kudos_heard
+from agent.wiring.people.linking import linking_of
+from agent.wiring.people.naming import heard_of
+from agent.wiring.rules import ceilings_of, compile_text, read_rules
+from agent.wiring.sources.logs import (
     act_at,
     collectors_of,
     consents_of,
@@ -57,15 +64,8 @@ from agent.wiring.logs import (
     rewinding,
     states_of,
 )
-from agent.wiring.naming import doubts, names_of
-from agent.wiring.people.erasing import erasing_of, sites_of
-from agent.wiring.people.forgetting import forgetting_of
-from agent.wiring.people.kudos import kudos_heard
-from agent.wiring.people.linking import linking_of
-from agent.wiring.people.naming import heard_of
-from agent.wiring.rules import ceilings_of, compile_text, read_rules
+from agent.wiring.sources.webservices import look_ups, web_services, web_states
 from agent.wiring.textkey import settle_text_key
-from agent.wiring.webservices import look_ups, web_services, web_states
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ import structlog
 from agent.collectors.logstore.kept import kept_by
 from agent.config.settings import LogSource, Settings
 from agent.errors import RewardsError
-from agent.wiring.options import logstore_options
+from agent.wiring.sources.options import logstore_options
 
 log = structlog.get_logger()
 

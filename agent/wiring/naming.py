@@ -14,7 +14,7 @@ from agent.engine.rulebook import Rulebook
 from agent.errors import RewardsError, TransientError
 from agent.ledger.rules import versions
 from agent.ledger.writer import Writer
-from agent.wiring.options import logstore_options
+from agent.wiring.sources.options import logstore_options
 
 log = structlog.get_logger()
 

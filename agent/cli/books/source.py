@@ -94,7 +94,7 @@ async def _looked_at(settings: Settings, source: LogSource, stored: SourceState 
     from agent.clock import SystemClock
     from agent.collectors.logstore.collector import LogstoreCollector
     from agent.model import SourceState
-    from agent.wiring.options import logstore_options
+    from agent.wiring.sources.options import logstore_options
 
     collector = LogstoreCollector(logstore_options(settings, source), clock=SystemClock())
     try:

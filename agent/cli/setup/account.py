@@ -51,7 +51,7 @@ def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: 
         without_texts_of_others,
     )
     from agent.wiring.keeping import is_posted_about
-    from agent.wiring.options import logstore_options
+    from agent.wiring.sources.options import logstore_options
 
     with_password: list[str] = []
     for source in settings.log_sources:

@@ -275,7 +275,7 @@ async def history_of(settings: Settings, source: LogSource, file: RuleFile | Non
     from agent.clock import SystemClock
     from agent.collectors.logstore.history import History
     from agent.config.kinds import KindTable
-    from agent.wiring.options import logstore_options
+    from agent.wiring.sources.options import logstore_options
 
     kinds = KindTable().extended(file.kinds) if file is not None else KindTable()
     history = History(logstore_options(settings, source), SystemClock(), kinds)

@@ -89,7 +89,7 @@ async def _site(settings: Settings, rules: RuleFile, rulebook: Rulebook) -> dict
     """For each log source: whom the audiences reach, and the names that mean nothing or several things."""
     from agent.collectors.logstore.names import meant, unknown
     from agent.collectors.logstore.reached import reached
-    from agent.wiring.options import logstore_options
+    from agent.wiring.sources.options import logstore_options
 
     found: dict[str, dict[str, Any]] = {}
     named: dict[str, Sequence[Named]] = {}

@@ -39,7 +39,7 @@ class Whose:
     def __init__(self, settings: Settings, connection: sqlite3.Connection | None) -> None:
         from agent.ledger.merging import aliases
         from agent.ledger.record import agreed, erased
-        from agent.wiring.logs import consents_of
+        from agent.wiring.sources.logs import consents_of
 
         self._consents = consents_of(settings)
         if connection is None:
@@ -71,7 +71,7 @@ async def of_logs(
     from agent.engine import trust
     from agent.engine.whatif.trial import demand_of
     from agent.model import SourceState
-    from agent.wiring.logs import log_from
+    from agent.wiring.sources.logs import log_from
 
     demand = demand_of([trial.rulebook for trial in trials])
     known: set[bytes] = set()

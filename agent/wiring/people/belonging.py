@@ -14,8 +14,8 @@ from agent.collectors.moodlews.answers import Answers
 from agent.collectors.moodlews.client import WebService
 from agent.config.settings import Settings
 from agent.outbox.redeeming.belonging import Teller
-from agent.wiring.options import logstore_options
-from agent.wiring.webservices import web_service_options
+from agent.wiring.sources.options import logstore_options
+from agent.wiring.sources.webservices import web_service_options
 
 
 def tellers_of(stack: contextlib.AsyncExitStack, settings: Settings, clock: Clock) -> dict[str, Teller]:

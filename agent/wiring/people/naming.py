@@ -14,8 +14,8 @@ from agent.config.settings import Settings
 from agent.ledger.centre.called import asks_first
 from agent.outbox.people.looking import Tells
 from agent.outbox.people.naming import Calls
-from agent.wiring.options import logstore_options
-from agent.wiring.webservices import web_service_options
+from agent.wiring.sources.options import logstore_options
+from agent.wiring.sources.webservices import web_service_options
 
 
 def heard_of(settings: Settings) -> Heard | None:

@@ -33,7 +33,7 @@ async def name_findings(settings: Settings, rulebook: Rulebook) -> list[Finding]
 
 async def _meant(settings: Settings, source: LogSource, rulebook: Rulebook) -> tuple[Named, ...]:
     from agent.collectors.logstore.names import meant
-    from agent.wiring.options import logstore_options
+    from agent.wiring.sources.options import logstore_options
 
     try:
         return await meant(logstore_options(settings, source), rulebook.demand.selectors)

@@ -11,7 +11,7 @@ from agent.cli.frame import emit, emit_json, note, run_async
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
-    from agent.wiring.reconciling import Books, Log
+    from agent.wiring.sources.reconciling import Books, Log
 
 COLUMNS = ("day", "rule", "currency", "entries", "amount", "there_entries", "there_amount", "same")
 
@@ -44,8 +44,8 @@ def show(settings: Settings, *, json: bool) -> None:
 
 async def _compared(settings: Settings) -> tuple[list[Log], Books | None]:
     from agent.clock import SystemClock
-    from agent.wiring import reconciling
     from agent.wiring.rules import read_rules
+    from agent.wiring.sources import reconciling
 
     clock = SystemClock()
     rulebook = read_rules(settings)[1]

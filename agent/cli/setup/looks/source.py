@@ -56,7 +56,7 @@ async def log_findings(settings: Settings, needs: NeedsByRule, zone: ZoneInfo | 
 async def _source(settings: Settings, source: LogSource, needs: NeedsByRule, zone: ZoneInfo | None) -> list[Finding]:
     from agent.collectors.logstore.probe import probe
     from agent.wiring.keeping import is_posted_about, posts_alone
-    from agent.wiring.options import logstore_options
+    from agent.wiring.sources.options import logstore_options
 
     about = f"source {source.name}"
     try:

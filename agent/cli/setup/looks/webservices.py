@@ -33,7 +33,7 @@ async def _source(settings: Settings, source: WebServiceSource, needs: NeedsByRu
     from agent.clock import SystemClock
     from agent.collectors.moodlews.client import WebService
     from agent.collectors.moodlews.probe import probe
-    from agent.wiring.webservices import web_service_options
+    from agent.wiring.sources.webservices import web_service_options
 
     about = f"source {source.name}"
     facts = {fact for one in needs.values() for fact in one.facts}

@@ -32,8 +32,8 @@ from agent.model import Event, Page, SourceState
 from agent.outbox import succession
 from agent.outbox.recovery.asking import Asking
 from agent.wiring.enrolling import client_of
-from agent.wiring.options import logstore_options
 from agent.wiring.restoring import UNPLACED
+from agent.wiring.sources.options import logstore_options
 from wire import chain
 from wire.keeping import SumKey, add_up
 

@@ -18,7 +18,7 @@ from agent.config.settings import LogSource, Settings
 from agent.errors import InvalidInputError
 from agent.model import Anchor, Demand, Observation, SourceState
 from agent.operations import Rewind
-from agent.wiring.options import asked_of, logstore_options
+from agent.wiring.sources.options import asked_of, logstore_options
 
 
 def consents_of(settings: Settings) -> Consents | None:
