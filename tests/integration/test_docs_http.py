@@ -112,7 +112,7 @@ def test_the_receiver_that_the_manual_writes_takes_what_is_ours_and_nothing_else
 async def test_the_view_of_settings_that_the_manual_makes_is_enough(mariadb_database: servers.MariaDatabase) -> None:
     site = MariaSite(mariadb_database)
     plugins(site)
-    (text,) = blocks(DOCS / "integrations" / "moodle-log-table.md", "sql")
+    text, _of_postgres = blocks(DOCS / "integrations" / "moodle-log-table.md", "sql")
     for statement in filter(None, map(str.strip, text.replace("companion_ro", servers.READER).split(";"))):
         site.execute(statement)
     assert (await kept_by(options_for(mariadb_database))).log_days == 7
