@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -36,32 +37,44 @@ _REQUEST_BYTES = 65_536
 
 
 class Running:
-    """A command that was started; what there is of `subprocess.Popen` that tests need."""
+    """A command that was started; what there is of `subprocess.Popen` that tests need, for several threads at once."""
 
     def __init__(self, words: Sequence[str], answers: socket.socket) -> None:
         self.args = words
         self._answers = answers
         self._said = b""
+        self._reads = threading.Lock()
         self.returncode: int | None = None
-        self.pid = int(self._line(None))
+        # Not before: somebody may be waiting at it while another kills the process and sees its end.
+        weakref.finalize(self, answers.close)
+        self.pid = -1
+        self._wait(lambda: self.pid >= 0, None)
 
-    def _line(self, timeout: float | None) -> str:
+    def _wait(self, true: Callable[[], bool], timeout: float | None) -> None:
+        """Take what is said until something is ``true``, whoever took it."""
         until = None if timeout is None else time.monotonic() + timeout
-        while b"\n" not in self._said:
+        while not true():
             left = None if until is None else max(0.0, until - time.monotonic())
             if not select.select([self._answers], [], [], left)[0]:
                 raise subprocess.TimeoutExpired(list(self.args), timeout or 0.0)
-            more = self._answers.recv(64)
-            assert more, "the process that forks has gone"
-            self._said += more
-        line, _, self._said = self._said.partition(b"\n")
-        return line.decode()
+            with self._reads, contextlib.suppress(BlockingIOError):
+                self._take()
+
+    def _take(self) -> None:
+        """Take what was said: the process's number on a line, and its exit code on another."""
+        more = self._answers.recv(64, socket.MSG_DONTWAIT)
+        assert more or self.returncode is not None, "the process that forks has gone"
+        *lines, self._said = (self._said + more).split(b"\n")
+        for line in lines:
+            if self.pid < 0:
+                self.pid = int(line)
+            else:
+                self.returncode = int(line)
 
     def wait(self, timeout: float | None = None) -> int:
         """Its exit code, negative for a signal; a TimeoutExpired where it does not end in time."""
-        if self.returncode is None:
-            self.returncode = int(self._line(timeout))
-            self._answers.close()
+        self._wait(lambda: self.returncode is not None, timeout)
+        assert self.returncode is not None
         return self.returncode
 
     def poll(self) -> int | None:
