@@ -45,8 +45,8 @@ def test_every_query_to_the_lms_is_on_the_page_for_its_administrator() -> None:
     assert [text for texts in found.values() for text in texts if text not in page] == []
 
 
-def test_what_a_query_costs_is_measured_for_nearly_all_that_read_tables_of_moodle() -> None:
+def test_what_a_query_costs_is_measured_for_each_that_reads_tables_of_moodle() -> None:
     reading = {text for texts in statements().values() for text in texts if "{" in text and text.startswith("SELECT ")}
     measured = json.loads(FIGURES.read_text(encoding="utf-8"))
-    missing = reading - measured.keys()
-    assert len(missing) < len(reading) / 10, f"run: python -m bench queries; new are {sorted(missing)}"
+    missing = {text for text in reading - measured.keys() if "unnest(" not in text}  # PostgreSQL's way alone
+    assert missing == {"SELECT %s FROM {%s} WHERE id = 0"}, "run: python -m bench queries"  # reads nothing

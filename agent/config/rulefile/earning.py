@@ -90,16 +90,16 @@ class Streak(_Table):
 
     def _fits(self) -> None:
         """No window has more days, weeks or months than it can have."""
-        if self.each.days > _LONGEST.get(("day", self.unit), self.each.days):
+        if self.each.days > LONGEST.get(("day", self.unit), self.each.days):
             raise MisfitError(
                 f"a {self.unit} has no {self.each.days} days", "such as each = { days = 3 }", at=("each",)
             )
-        if self.in_ is not None and self.length > _LONGEST.get((self.unit, self.in_), self.length):
+        if self.in_ is not None and self.length > LONGEST.get((self.unit, self.in_), self.length):
             hint = f'such as {{ {self.unit}s = 5, in = "{self.in_}" }}'
             raise MisfitError(f"a {self.in_} has no {self.length} {self.unit}s", hint, at=(f"{self.unit}s",))
 
 
-_LONGEST = {
+LONGEST = {
     ("day", "week"): 7,
     ("day", "month"): 31,
     ("day", "year"): 366,

@@ -16,6 +16,7 @@ from agent.config.grammar import UNIT_SECONDS, Limit, Number, Window, is_number
 from agent.config.kinds import BRING_FACTS_OF_THEIR_OWN, DEFAULT_ONCE_PER, KindTable
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.check import nearest
+from agent.config.rulefile.earning import LONGEST
 from agent.config.rulefile.merged import Merged, Placed
 from agent.config.rulefile.messages import LEARNER_WORDS
 from agent.config.rulefile.models import Deny, Rule
@@ -32,15 +33,6 @@ OWN_FACTS = ("kind", "lms_event", "source", "site", "course", "section", "lesson
 
 
 _HOUR_S, _DAY_S = UNIT_SECONDS["h"], UNIT_SECONDS["d"]
-_WITHIN = {
-    ("day", "week"): 7,
-    ("day", "month"): 31,
-    ("day", "year"): 366,
-    ("week", "month"): 6,
-    ("week", "year"): 54,
-    ("month", "year"): 12,
-}
-"""How many days, weeks or months a longer window reaches into at most."""
 _BETWEEN = re.compile(r"\D*(\d+)\D+(\d+)\D*")
 _IN_BRACES = re.compile(r"\{([^{}]*)\}")
 
@@ -174,7 +166,7 @@ def _scopes(once: tuple[str, ...], window: Window) -> int:
         return 0
     if window.kind == "rolling":
         return 1 - -(window.seconds + _HOUR_S) // _DAY_S if once == ("day",) else 0  # the clocks may go on once in it
-    return _WITHIN.get((once[0], window.name), 0)
+    return LONGEST.get((once[0], window.name), 0)
 
 
 def _budgets(rule: Placed[Rule]) -> Iterator[Fault]:
