@@ -664,7 +664,11 @@ async def test_a_log_is_read_as_far_as_the_replica_goes_that_has_what_its_rows_s
             put(site, "quiz_attempts", id=number, uniqueid=number, quiz=2, userid=35, attempt=number, sumgrades=2)
         submitted(site, 2, 3, timecreated=NOW - 60, relateduserid=35)
         page = await following
-        assert [dict(seen.facts) for seen in page.observations] == [{"attempt": 2}, {"attempt": 3}]
+        facts = [dict(seen.facts) for seen in page.observations]
+        while page.state.position < 3:  # who follows may read between the two rows
+            page = await anext(pages)
+            facts += [dict(seen.facts) for seen in page.observations]
+        assert facts == [{"attempt": 2}, {"attempt": 3}]
         assert page.caught_up
         assert [one async for one in pages] == []
 
