@@ -33,6 +33,9 @@ from tests.servers.process import (
 ANSWERS, REFUSES = 0, 1
 """What `pg_isready` ends with."""
 
+RECOVERS = "entering standby mode"
+"""What a server writes that recovers until it is started anew."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresDatabase:
@@ -178,8 +181,10 @@ class Postgres:
         self.stop()
         recovery = self.datadir / "standby.signal"
         recovery.touch()
+        begun = self._begin("hot_standby=off")
         try:
-            wait(self._begin("hot_standby=off"), lambda: self._ready() == REFUSES)
+            # It refuses already before it has looked at the file; without that it would recover by itself.
+            wait(begun, lambda: RECOVERS in begun.last_words() and self._ready() == REFUSES)
         finally:
             recovery.unlink()
 
