@@ -84,6 +84,15 @@ class Writer:
         """
         return await self._asked(partial(self._transaction, unit))
 
+    async def tried(self, unit: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+        """What `run` of ``unit`` would come to: done in full and rolled back, nothing of it stands.
+
+        Raises:
+            TransientError: the disk is full or the file locked.
+            IntegrityError: SQLite refused for another reason.
+        """
+        return await self._asked(partial(self._transaction, unit, end="ROLLBACK"))
+
     async def alone(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
         """Run ``work`` on the connection after every unit asked for before, in no transaction: for what allows none.
 
@@ -153,19 +162,21 @@ class Writer:
             self.trouble = None
             done.set_result(result)
 
-    async def _transaction(self, unit: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+    async def _transaction(self, unit: Callable[[aiosqlite.Connection], Awaitable[T]], end: str = "COMMIT") -> T:
+        stands = False
         try:
             await self._connection.execute("BEGIN IMMEDIATE")
             result = await unit(self._connection)
-            await self._connection.execute("COMMIT")
-        except BaseException:
-            try:
-                # Queued behind whatever the unit left under way; does nothing where SQLite has rolled back by itself.
-                await self._connection.rollback()
-            finally:
-                for forget in self._forget:
-                    forget()
-            raise
+            await self._connection.execute(end)
+            stands = end == "COMMIT"
+        finally:
+            if not stands:
+                try:
+                    # Queued behind whatever the unit left under way; does nothing where SQLite has rolled back already.
+                    await self._connection.rollback()
+                finally:
+                    for forget in self._forget:
+                        forget()
         return result
 
 

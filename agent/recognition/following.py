@@ -36,11 +36,16 @@ class Following:
         async def followed(connection: aiosqlite.Connection) -> T:
             before = await standing.newest(connection)
             result = await unit(connection)
-            if self._pipeline.rulebook.recognition is not None:
-                await self.settle(connection, await standing.moved_since(connection, before), now)
+            await self.since(connection, before, now)
             return result
 
         return followed
+
+    async def since(self, connection: aiosqlite.Connection, before: int, now: int) -> list[Decision]:
+        """Append the badges that follow for everybody whose accounts entries after ``before`` moved; what it was."""
+        if self._pipeline.rulebook.recognition is None:
+            return []
+        return await self.settle(connection, await standing.moved_since(connection, before), now)
 
     async def settle(
         self, connection: aiosqlite.Connection, learners: Iterable[str], now: int, *, write: bool = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import aiosqlite
@@ -14,11 +15,15 @@ from agent.ledger.corrections import Correction
 from agent.ledger.merging import merge, unlink
 from agent.ledger.merging.merge import Merge
 from agent.ledger.merging.plan import Change, Plan, Sets
+from agent.ledger.past import standing
 from agent.ledger.record import Recorder
 from agent.ledger.rules import versions
 from agent.ledger.writer import Writer
+from agent.model import Decision, Outcome
 from agent.pipeline import Pipeline
 from agent.recognition.following import Following
+
+_TOLD = frozenset({Outcome.awarded, Outcome.held, Outcome.reversed})
 
 
 class Merging:
@@ -36,6 +41,7 @@ class Merging:
     async def merge(self, *, source: str, target: str, reason: str, by: str, preview: bool = False) -> dict[str, Any]:
         """Make ``source`` (``<site>:<LMS user id>``) an alias of ``target``; with ``preview`` only say what changes.
 
+        ``besides`` is what they get because they are one: of programmes that only both together completed, and badges.
         Doing it again changes nothing.
 
         Raises:
@@ -47,10 +53,11 @@ class Merging:
         correction.text()
         now = self._clock.now()
 
-        async def unit(connection: aiosqlite.Connection) -> tuple[str, Plan | None]:
+        async def unit(connection: aiosqlite.Connection) -> tuple[str, Plan | None, Sequence[Decision]]:
+            before = await standing.newest(connection)
             root = await merge.checked(connection, source, target)
             if root is None:
-                return target, None
+                return target, None, ()
             version = self._pipeline.rulebook.version
             wanted = Merge(
                 source=source,
@@ -60,16 +67,13 @@ class Merging:
                 version=(version, await versions.number(connection, version)),
                 now=now,
             )
-            if preview:
-                return root, await merge.plan_of(connection, self._recorder, wanted)
             plan = await merge.carry_out(connection, self._recorder, wanted)
             await self._pipeline.whose.read(connection)
-            await self._pipeline.joined(connection, root)
-            return root, plan
+            besides = [*await self._pipeline.joined(connection, root)]
+            return root, plan, besides + await self._following.since(connection, before, now)
 
-        root, plan = await self._writer.run(unit if preview else self._following.after(unit, now))
-        if not preview:
-            await self._writer.run(self._pipeline.whose.read)
+        root, plan, besides = await (self._writer.tried(unit) if preview else self._writer.run(unit))
+        await self._writer.run(self._pipeline.whose.read)
         changes = plan.changes if plan is not None else ()
         return {
             "from": source,
@@ -80,6 +84,7 @@ class Merging:
             "gains": _sums(changes, "moved"),
             "given_back": _sums(changes, "compensated"),
             "sets": len(plan.sets) if plan is not None else 0,
+            "besides": [_besides(one) for one in besides if one.outcome in _TOLD],
         }
 
     async def unlink(self, *, account: str, reason: str, by: str, preview: bool = False) -> dict[str, Any]:
@@ -142,6 +147,16 @@ def _told(change: Change) -> dict[str, Any]:
             one["currency"]: one["amount"] for one in change.paid.entries if one["currency"] not in change.dropped
         },
         "why": change.why,
+    }
+
+
+def _besides(one: Decision) -> dict[str, Any]:
+    return {
+        "rule_id": one.rule_id,
+        "learner": one.learner,
+        "outcome": one.outcome.name,
+        "amounts": {posting.currency: posting.amount for posting in one.postings},
+        "why": one.reason,
     }
 
 

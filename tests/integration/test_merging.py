@@ -20,9 +20,9 @@ from agent.ledger.delivery import KeptReceipt
 from agent.ledger.money import accounts
 from agent.ledger.recovery import persons
 from agent.ledger.recovery.rebuilding import Rebuilding
-from agent.model import Event, Evidence
+from agent.model import Decision, Event, Evidence
 from agent.recognition.byhand import ByHand
-from agent.recognition.following import Following, T, Unit
+from agent.recognition.following import Following
 from agent.recognition.merging import Merging
 from agent.schedule.expiry import Expiry
 from tests.builders import NOW
@@ -442,12 +442,8 @@ async def test_nobody_refers_themselves_also_by_two_accounts_of_another_site(tmp
 class Broken(Following):
     """Lets nothing stand of what it is asked to follow."""
 
-    def after(self, unit: Unit[T], now: int) -> Unit[T]:
-        async def broken(connection: aiosqlite.Connection) -> T:
-            await unit(connection)
-            raise InvalidInputError("there is no room")
-
-        return broken
+    async def since(self, connection: aiosqlite.Connection, before: int, now: int) -> list[Decision]:
+        raise InvalidInputError("there is no room")
 
 
 async def test_what_is_given_by_hand_after_a_merge_that_was_rolled_back_is_of_the_account_that_was_named(
@@ -486,6 +482,24 @@ async def test_a_programme_that_two_accounts_passed_only_together_is_paid_when_t
         assert rows(tmp_path, when) == [(course(2, "ben", 10).seen.occurred_at,)]
         assert (await it.merge())["already"]
         assert it.balance("ann") == 10
+
+
+async def test_a_preview_tells_what_a_programme_pays_besides_and_badges_that_follow(tmp_path: Path) -> None:
+    text = PROGRAMME + rule("course.completed", name="course", award="1")
+    text += '[[badge]]\nid = "rich"\nname = "Rich"\nbalance = { currency = "points", at_least = 12 }\n'
+    async with desk(tmp_path, text) as it:
+        await it.here.take(course(1, "ann").seen, course(2, "ben", 10).seen)
+        before = it.here.entries()
+        seen = await it.merge(preview=True)
+        assert it.here.entries() == before
+        besides = [(one["rule_id"], one["learner"], one["outcome"], one["amounts"]) for one in seen["besides"]]
+        assert besides == [
+            ("whole", "moodle:ann", "awarded", {"points": 10}),
+            ("badge:rich", "moodle:ann", "awarded", {"badge:rich": 1}),
+        ]
+        assert {**seen, "preview": False} == await it.merge()
+        assert (it.balance("ann"), it.balance("ann", "badge:rich"), seen["gains"]) == (12, 1, {"points": 1})
+        assert (await it.merge())["besides"] == []
 
 
 @pytest.mark.parametrize("whole", ["ann", "ben", "both"])

@@ -33,9 +33,10 @@ def merge(
     """Make one of two accounts of one person, by entries.
 
     What FROM has is answered there and given to INTO; what both were paid for once is paid once, and the earlier act
-    stands. What FROM does from now on is INTO's. Doing it again changes nothing. Accounts of two sites can be taken
-    apart again (learner unlink), those of one only by hand. An account that another agent of the campus records stays
-    as it is: its wallet is counted with this one's by the catalogue (rewards-catalogue wallet link).
+    stands. A programme that only both together completed is paid, and badges follow; --preview tells it. What FROM does
+    from now on is INTO's. Doing it again changes nothing. Accounts of two sites can be taken apart again (learner
+    unlink), those of one only by hand. An account that another agent of the campus records stays as it is: its wallet
+    is counted with this one's by the catalogue (rewards-catalogue wallet link).
 
     Example: rewards-agent learner merge moodle:36 moodle:35 --preview
     """
@@ -69,6 +70,10 @@ def merge(
     typer.echo(f"{result['from']} {verb} {result['into']}: {amounts_text(result['gains'], rulebook)} moved")
     if result["given_back"]:
         typer.echo(f"paid to both, and given back: {amounts_text(result['given_back'], rulebook)}")
+    for one in result["besides"]:
+        why = f" ({one['why']})" if one["why"] else ""
+        amounts = amounts_text(one["amounts"], rulebook)
+        typer.echo(f"because they are one, {one['learner']}: {one['rule_id']} {one['outcome']}, {amounts}{why}")
 
 
 def _of_this_agent(settings: Settings, connection: sqlite3.Connection, *accounts: str) -> None:
