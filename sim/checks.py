@@ -42,6 +42,7 @@ WHERE CAST(e.body AS TEXT) ->> 'kind' <> 'reversal' AND CAST(e.body AS TEXT) ->>
   SELECT CAST(r.body AS TEXT) ->> 'reverses' FROM entry r WHERE CAST(r.body AS TEXT) ->> 'kind' = 'reversal'
 ) GROUP BY 1
 """
+_BACKWARD = "SELECT site || ':' || lms_user, since, until FROM opted_out WHERE until < since"
 _ASIDE = """
 SELECT count(*) FROM entry AS e WHERE rejected IS NOT NULL AND NOT EXISTS (SELECT 1 FROM accepted_entry AS a
 WHERE (a.campus, a.agent, a.epoch, a.seq) = (e.campus, e.agent, e.epoch, e.seq))
@@ -203,6 +204,8 @@ def _ledger(ledger: sqlite3.Connection) -> Iterator[str]:
         yield f"rule {rule} paid event {event} of {user} {count} times"
     for account, count in ledger.execute(_UNMERGED):
         yield f"{account} is another's and has {count} entries of its own that stand"
+    for account, since, until in ledger.execute(_BACKWARD):
+        yield f"{account} took no part from {since} until {until}, before that"
 
 
 async def _centre(centre: Path, now: int) -> list[str]:

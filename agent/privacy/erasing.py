@@ -11,7 +11,7 @@ import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 import structlog
@@ -33,6 +33,7 @@ from agent.ledger.writer import Writer
 from agent.pipeline import Pipeline
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 class Erasing:
@@ -105,19 +106,19 @@ class Erasing:
         """Let acts from now on count again, of all accounts that were erased with these; what was stays nobody's."""
         named, now = _accounts(accounts), self._clock.now()
 
-        async def unit(connection: aiosqlite.Connection) -> tuple[Account, ...]:
+        async def unit(connection: aiosqlite.Connection) -> tuple[tuple[Account, ...], int]:
             marks = await erased.adopt(connection)
             whole = [one for one in await together.marked_with_each(connection, marks, named) if marks.bars_now(one)]
             await erased.lift(connection, marks, whole, by, now)
             await together.let_go(connection, marks, whole)
             await self._pipeline.whose.read(connection)
-            return tuple(whole)
+            return tuple(whole), await erased.lifted_at(connection, marks, whole)
 
-        lifted = await self._writer.run(unit)
+        lifted, since = await self._writer.run(unit)
         if not lifted:
             raise InvalidInputError(f"{':'.join(named[0])} is not erased", hint="nothing is to be lifted")
         log.info("learner_readmitted", by=by, accounts=len(lifted))
-        return {"accounts": [":".join(one) for one in lifted], "from": now}
+        return {"accounts": [":".join(one) for one in lifted], "from": since}
 
     async def opt_out(self, *, accounts: Sequence[Sequence[str]], by: str) -> dict[str, Any]:
         """Let what somebody does from now on earn nothing and be shown nowhere; what they have stays."""
@@ -139,17 +140,18 @@ class Erasing:
         """
         named, now = _accounts(accounts), self._clock.now()
 
-        async def change(connection: aiosqlite.Connection) -> int:
+        async def change(connection: aiosqlite.Connection) -> tuple[int, int]:
             came = await erased.opt_in(connection, named, now)
-            return came + await agreed.agree(connection, named, how=how, by=by, now=now)
+            came += await agreed.agree(connection, named, how=how, by=by, now=now)
+            return came, max(now, await erased.back_at(connection, named) if how == "hand" else 0)
 
-        count = await self._taking_part(change)
+        count, since = await self._taking_part(change)
         if not count and how == "hand":
             raise InvalidInputError(f"{':'.join(named[0])} takes part already", hint="nothing was changed")
-        return {"accounts": count, "from": now}
+        return {"accounts": count, "from": since}
 
-    async def _taking_part(self, change: Callable[[aiosqlite.Connection], Awaitable[int]]) -> int:
-        async def unit(connection: aiosqlite.Connection) -> int:
+    async def _taking_part(self, change: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+        async def unit(connection: aiosqlite.Connection) -> T:
             count = await change(connection)
             await self._pipeline.whose.read(connection)
             return count

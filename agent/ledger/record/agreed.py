@@ -25,7 +25,7 @@ INSERT INTO agreed (site, lms_user, how, since, said_by) SELECT ?1, ?2, ?3, ?4, 
 WHERE NOT EXISTS (SELECT 1 FROM agreed WHERE site = ?1 AND lms_user = ?2 AND how <> 'lms' AND until IS NULL)
 ON CONFLICT (site, lms_user, how, since) DO UPDATE SET until = NULL
 """
-_WITHDRAW = "UPDATE agreed SET until = ? WHERE site = ? AND lms_user = ? AND until IS NULL"
+_WITHDRAW = "UPDATE agreed SET until = max(?, since) WHERE site = ? AND lms_user = ? AND until IS NULL"
 _LMS_YES = """
 INSERT INTO agreed (site, lms_user, how, since, said_by) VALUES (?, ?, 'lms', ?, 'lms')
 ON CONFLICT (site, lms_user, how, since) DO UPDATE SET until = NULL

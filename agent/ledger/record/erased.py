@@ -58,14 +58,21 @@ WHERE NOT EXISTS
   (SELECT 1 FROM opted_out WHERE site = ?1 AND lms_user = ?2 AND since <= ?3 AND until IS NULL AND said_by = ?4)
 ON CONFLICT (site, lms_user, since) DO NOTHING
 """
-_COME_IN = "UPDATE opted_out SET until = ? WHERE site = ? AND lms_user = ? AND until IS NULL"
+_COME_IN = """
+UPDATE opted_out SET until = iif(?1 >= since, ?1, max(since, coalesce(
+  (SELECT high_water FROM source_state WHERE source = opted_out.site), 0)))
+WHERE site = ?2 AND lms_user = ?3 AND until IS NULL
+"""
+"""Where the clock shows a time before they went out, it is at least as late as the newest act that was read."""
+_BACK = "SELECT coalesce(max(until), 0) FROM opted_out WHERE (site, lms_user) = (?, ?)"
 _SEAL_ANEW = """
 UPDATE person SET kept_under = '' WHERE (site, lms_user) = (?1, ?2)
    OR (site, lms_user) IN (SELECT into_site, into_user FROM alias WHERE (site, lms_user) = (?1, ?2))
 """
 """What a lost disk would lose of a person is news."""
 _OUT_NOW = "SELECT site || ':' || lms_user FROM opted_out WHERE until IS NULL"
-_LIFT = "UPDATE suppressed SET until = ?, marked_by = ?, kept_as = '' WHERE mark = ? AND until IS NULL"
+_LIFT = "UPDATE suppressed SET until = max(?, marked_at), marked_by = ?, kept_as = '' WHERE mark = ? AND until IS NULL"
+_LIFTED = "SELECT coalesce(max(until), 0) FROM suppressed WHERE mark = ?"
 
 Account = tuple[str, str]
 """(site, LMS user id)."""
@@ -260,10 +267,18 @@ async def mark(
 async def lift(
     connection: aiosqlite.Connection, erased: Erased, accounts: Collection[Account], by: str, now: int
 ) -> int:
-    """Let acts from ``now`` on count again; of how many accounts. What was before stays nobody's."""
+    """Let acts from ``now`` on count again; of how many accounts. What was before stays nobody's.
+
+    Where the clock shows a time before they were erased, it is from then on.
+    """
     before = connection.total_changes
     await connection.executemany(_LIFT, [(now, by, mark_of(erased.key, account)) for account in accounts])
     return connection.total_changes - before
+
+
+async def lifted_at(connection: aiosqlite.Connection, erased: Erased, accounts: Collection[Account]) -> int:
+    """From when on acts of all these accounts count that were readmitted (seconds UTC)."""
+    return await _latest(connection, _LIFTED, [(mark_of(erased.key, account),) for account in accounts])
 
 
 async def opt_out(connection: aiosqlite.Connection, accounts: Collection[Account], by: str, now: int) -> int:
@@ -292,6 +307,16 @@ async def opt_in(connection: aiosqlite.Connection, accounts: Collection[Account]
     changed = connection.total_changes - before
     await connection.executemany(_SEAL_ANEW, list(accounts) if changed else [])
     return changed
+
+
+async def back_at(connection: aiosqlite.Connection, accounts: Collection[Account]) -> int:
+    """From when on acts of all these accounts earn that take part again (seconds UTC); 0 where none was ever out."""
+    return await _latest(connection, _BACK, accounts)
+
+
+async def _latest(connection: aiosqlite.Connection, query: str, about: Iterable[Sequence[object]]) -> int:
+    found = [await connection.execute_fetchall(query, one) for one in about]
+    return max((int(at) for rows in found for (at,) in rows), default=0)
 
 
 def out_now(connection: sqlite3.Connection) -> frozenset[str]:

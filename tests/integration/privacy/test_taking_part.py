@@ -15,8 +15,11 @@ from agent.ledger.record.erased import Erased
 from agent.ledger.recovery import persons
 from agent.ledger.recovery.persons import Known
 from agent.ledger.recovery.rebuilding import Rebuilding
+from agent.model import SourceState
 from agent.outbox.recovery.box import RecoveryKey
+from agent.privacy.erasing import Erasing
 from tests.builders import NOW
+from tests.fakes import ManualClock
 from tests.pipelines import running
 from tests.rule_stories import ZONE, event, rule
 
@@ -56,3 +59,44 @@ async def test_who_opted_out_takes_no_part_in_a_ledger_that_comes_back_from_the_
         await here.writer.run(lambda conn: erased.opt_in(conn, [BEN], NOW + 50))
     out = brought_back(tmp_path, await left(tmp_path, key)).out
     assert out == {ANN: ((NOW, None),), BEN: ((NOW, NOW + 50),)}
+
+
+async def test_who_comes_back_by_a_clock_that_is_behind_is_paid_nothing_for_what_was_meanwhile(tmp_path: Path) -> None:
+    """The span ended before it began and held nothing: whatever of it was read later was paid."""
+    async with running(tmp_path, RULES) as here:
+        late = event("lesson.completed", "2026-09-07T09:00:30", "ann", lesson="1").seen
+        newest = late.occurred_at + 10
+        await here.pipeline.replace_state("moodle", SourceState(high_water=newest))
+        desk = Erasing(
+            here.writer,
+            here.recorder,
+            here.pipeline,
+            inbox=None,
+            sources={},
+            data_dir=tmp_path,
+            clock=(clock := ManualClock(newest - 20)),
+        )
+        await desk.opt_out(accounts=[ANN], by="a desk")
+        clock.wrong = -3_600
+        assert (await desk.opt_in(accounts=[ANN], by="a desk"))["from"] == newest
+        await here.take(late)
+        assert here.balances() == {}
+        assert list((await here.writer.run(erased.adopt)).out.values()) == [((newest - 20, newest),)]
+        await here.take(event("lesson.completed", "2026-09-07T09:00:40", "ann", lesson="2").seen)
+        assert here.balances() == {"ann": 10}
+
+
+async def test_who_is_readmitted_by_a_clock_that_is_behind_is_nobody_for_all_that_was_before_the_erasure(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, RULES) as here:
+        before = event("lesson.completed", "2026-09-07T09:00:00", "ann", lesson="1").seen
+        clock = ManualClock(before.occurred_at + 60)
+        desk = Erasing(
+            here.writer, here.recorder, here.pipeline, inbox=None, sources={}, data_dir=tmp_path, clock=clock
+        )
+        await desk.begin(accounts=[ANN], by="a desk")
+        clock.wrong = -3_600
+        assert (await desk.readmit(accounts=[ANN], by="a desk"))["from"] == before.occurred_at + 60
+        await here.take(before)
+        assert here.balances() == {}
