@@ -10,6 +10,7 @@ import typer
 
 from agent.cli.access import ledger_of
 from agent.cli.badges.shelf import lines, shelf
+from agent.cli.books.ranking import ranking
 from agent.cli.frame import (
     LIMIT_MAX,
     ConfigOption,
@@ -50,6 +51,7 @@ app.command()(erase)
 app.command()(readmit)
 app.command("opt-out")(opt_out)
 app.command("opt-in")(opt_in)
+app.command()(ranking)
 
 _RECENT = ("seq", "occurred_at", "rule_id", "amount", "currency", "kind", "reason")
 _HELD = ("decision", "occurred_at", "rule_id", "reason")
