@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
@@ -38,12 +40,20 @@ Anew = Callable[[bytes], bytes]
 _WITHIN = r"(?i)(?<![\w.+-]){}(?![\w-]|\.\w)"
 """An address within a longer text."""
 
+_ESCAPES = re.compile(r'(?:\\u[0-9A-Fa-f]{4})+|\\[nrtbf"\\/]')
+"""What stands for another character in JSON: PHP writes every letter so that is not English."""
+
+
+def plain(text: str) -> str:
+    """A word as it is compared: however its accents were typed, in small letters."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Traits:
     """By what a person is known in posts.
 
-    ``ids`` by site are LMS user ids, ``words`` (small letters) are usernames, idnumbers and addresses. Has no repr that
+    ``ids`` by site are LMS user ids, ``words`` (`plain`) are usernames, idnumbers and addresses. Has no repr that
     could end in a log.
     """
 
@@ -55,7 +65,7 @@ class Traits:
         """Those of (site, LMS user id) pairs, and what else the person is called by; empty words say nothing."""
         sites = {site for site, _ in accounts}
         ids = {site: frozenset(user for where, user in accounts if where == site) for site in sites}
-        return cls(ids=ids, words=frozenset(word.strip().casefold() for word in words if word.strip()))
+        return cls(ids=ids, words=frozenset(plain(word.strip()) for word in words if word.strip()))
 
     def ids_at(self, site: str | None) -> frozenset[str]:
         """The ids at a site; of all sites where it is not known which: better too much is removed than too little."""
@@ -173,8 +183,20 @@ def _asked_anew(
     return len(changed)
 
 
-def _is_within(text: bytes, words: Collection[str]) -> bool:
-    return any(re.search(rb"(?i)(?<![\w])" + re.escape(word.encode()) + rb"(?![\w])", text) for word in words)
+def _is_within(body: bytes, words: Collection[str]) -> bool:
+    """Whether one of these words stands in bytes that may be anything, in whatever way letters are written there."""
+    said = body.decode("utf-8", "replace")
+    texts = {plain(one) for one in (said, unquote(said.replace("+", " ")), _ESCAPES.sub(_meant, said))}
+    return any(re.search(rf"(?<!\w){re.escape(plain(word))}(?!\w)", text) for word in words for text in texts)
+
+
+def _meant(found: re.Match[str]) -> str:
+    """What an escape of JSON stands for; what is laid out stands for a space."""
+    escape = found[0]
+    if escape[1] != "u":
+        return escape[1] if escape[1] in '"\\/' else " "
+    units = bytes.fromhex(escape.replace("\\u", ""))
+    return units.decode("utf-16-be", "replace")
 
 
 def _parts(body: bytes, ids: Collection[str], words: Collection[str], people: People) -> Iterator[tuple[Any, bool]]:
@@ -186,7 +208,7 @@ def _parts(body: bytes, ids: Collection[str], words: Collection[str], people: Pe
     try:
         whole = orjson.loads(body)
     except orjson.JSONDecodeError:
-        text = body.decode("utf-8", "replace").casefold()
+        text = plain(body.decode("utf-8", "replace"))
         yield body, any(word in text for word in words) or named(body)
         return
     for part in _listed(whole):
@@ -226,7 +248,7 @@ def _says(value: Any, ids: Collection[str], words: Collection[str], keys: tuple[
     if isinstance(value, bool) or value is None:
         return False
     text = str(value).strip()
-    word = text.casefold().removeprefix("mailto:")
+    word = plain(text).removeprefix("mailto:")
     if word in words:
         return "@" in word or any(name in key for name in _CALLED for key in keys[-1:]) or "account" in keys
     if any("@" in one and one in word and re.search(_WITHIN.format(re.escape(one)), word) for one in words):

@@ -6,10 +6,12 @@ import asyncio
 import json
 import sqlite3
 import time
+import unicodedata
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import pytest
@@ -130,6 +132,27 @@ def test_posts_that_are_no_json_are_known_by_whom_their_mapping_finds() -> None:
 
     assert parts_about(b"who=35", ["35"], (), people) == ["who=35"]
     assert not parts_about(b"who=36", ["35"], (), people)
+
+
+def test_whoever_has_letters_that_are_not_english_is_found_however_a_post_writes_them(
+    inbox: sqlite3.Connection,
+) -> None:
+    """PHP writes them as numbers unless it is told otherwise: posts that were refused stayed after an erasure."""
+    traits = Traits.of([("school", "7")], ["Åsa.Öberg@example.org", "Åsa Öberg"])
+    address = "åsa.öberg@example.org"
+    apart = unicodedata.normalize("NFD", address)
+    assert parts_about(json.dumps({"email": apart}).encode(), (), traits.words, people_of(None, "school"))
+    written = (
+        json.dumps({"mail": address.upper()}),
+        json.dumps({"mail": apart}, ensure_ascii=False),
+        json.dumps({"note": "from\nÅsa Öberg"}),
+        urlencode({"who": "åsa öberg"}),
+    )
+    rows = [("school", text.encode()) for text in (*written, '{"mail": "visa.öberg@example.org"}')]
+    insert = "INSERT INTO refused (source, received_at, reason, told, body) VALUES (?, 1, 'x', 'x', ?)"
+    inbox.executemany(insert, rows)
+    removed(inbox, traits, {"school": ("generic", "school")}, anew=plan.anew)
+    assert inbox.execute("SELECT body FROM refused").fetchall() == [rows[-1][1:]]
 
 
 def test_what_is_left_of_a_source_that_is_gone_is_found_whatever_its_site_was(inbox: sqlite3.Connection) -> None:
