@@ -22,7 +22,7 @@ from wire.receipt import REASON_CHARS_MAX, Rejected
 ENTRY_BYTES_MAX = 64 * 2**10
 """Longest entry that can move a wallet, in bytes; a longer one is kept and set aside."""
 BALANCE_MAX = 10**18
-"""No wallet goes beyond this in either direction; nine times more would still fit the column."""
+"""No wallet goes beyond this in either direction, in what is there or in what was earned; nine times more would fit."""
 
 TAKES_BACK = "it takes back an entry that is set aside"
 """Why a reversal of what moved nothing moves nothing."""
@@ -202,15 +202,15 @@ def post(batch: Batch, sifted: Sifted, known: Known) -> Posting:
 
     The lots of ``known`` fold what is booked.
     """
-    running = {key: state.balance for key, state in known.held.items()}
+    running = {key: state[:2] for key, state in known.held.items()}
     folding = {key: known.accounts.get(key) or Account() for key in sifted.reversed()}
     gate = _Gate(known, sifted.aside()) if known.rooms or folding else None
     rejected = dict(sifted.rejected)
     moves: list[Move] = []
     for seq, move in sifted.moves:
         key = move[:2]
-        after = running[key] + move.amount
-        why = "" if -BALANCE_MAX <= after <= BALANCE_MAX else f"the wallet would go beyond {BALANCE_MAX}"
+        balance, earned = running[key]
+        why = bursts(balance, earned, move.amount)
         if not why and key in folding and is_taken_back(folding[key], move):
             why = TAKEN_BACK
         if gate is not None:
@@ -220,8 +220,8 @@ def post(batch: Batch, sifted: Sifted, known: Known) -> Posting:
             continue
         if key in folding:
             move = move._replace(waived=folding[key].move(as_movement(move)))  # noqa: PLW2901 - the same, known better
-            after += move.waived
-        running[key] = after
+            balance += move.waived
+        running[key] = balance + move.amount, earned + move.amount
         moves.append(move)
     seqs = range(batch.header.first_seq, batch.header.last_seq + 1)
     reasons = map(rejected.get, seqs) if rejected else repeat(None)
@@ -252,6 +252,15 @@ class _Gate:
         elif left is not None and move.amount > 0:
             self._left[move.currency] = left - move.amount
         return why
+
+
+def bursts(balance: int, earned: int, amount: int) -> str:
+    """Why an entry of so much is too much for a wallet, or nothing. One that brings it nearer to nothing never is."""
+    if abs(balance + amount) > BALANCE_MAX and abs(balance + amount) > abs(balance):
+        return f"the wallet would go beyond {BALANCE_MAX}"
+    if abs(earned + amount) > BALANCE_MAX and abs(earned + amount) > abs(earned):
+        return f"what the wallet earned in all would go beyond {BALANCE_MAX}"
+    return ""
 
 
 def may_waive(move: Move) -> bool:

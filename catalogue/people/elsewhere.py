@@ -13,6 +13,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.schema import ledger, link, link_change, link_head, link_held, movement, wallet
+from catalogue.store.sums import kept
 from catalogue.tenants import Sender
 from wire.people.known import FIRST, Elsewhere, Page, Place
 
@@ -102,7 +103,7 @@ async def _told(conn: AsyncConnection, sender: Sender, names: Collection[str]) -
     accounts = select(*columns).select_from(ours.join(theirs, purse).join(wallet, account)).where(*mine)
     for one in await conn.execute(accounts):
         balance, earned = wallets[one.name].get(one.currency, (0, 0))
-        wallets[one.name][one.currency] = (balance + one.balance, earned + one.earned)
+        wallets[one.name][one.currency] = (kept(balance + one.balance), kept(earned + one.earned))
     table = link_held.c
     mine = (table.campus == sender.campus, table.agent == sender.agent, table.name.in_(names))
     rows = await conn.execute(select(table.name, table.reason).where(*mine))

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import ingest
 from catalogue.errors import CatalogueError
 from catalogue.funding.issue import OVER
-from catalogue.ingest import BALANCE_MAX, TAKES_BACK, Author
+from catalogue.ingest import TAKES_BACK, Author
 from catalogue.recognition.agents import badges
 from catalogue.schema import accepted_entry, batch, entry
 from catalogue.store import Store
@@ -134,9 +134,9 @@ async def accept(
             f"entry {seq} of {name} takes back {judged.about}, which is set aside itself", hint="accept that one first"
         )
     held = await book.hold(store, conn, campus, [judged.key])
-    after = held[judged.key].balance + judged.amount
-    if abs(after) > BALANCE_MAX:
-        raise CatalogueError(f"entry {seq} of {name}: the wallet would go beyond {BALANCE_MAX}", hint="it stays aside")
+    state = held[judged.key]
+    if why := ingest.bursts(state.balance, state.earned, judged.amount):
+        raise CatalogueError(f"entry {seq} of {name}: {why}", hint="it stays aside")
     if ingest.may_waive(judged):
         account = (await book.accounts(conn, campus, held)).get(judged.key) or Account()
         if ingest.is_taken_back(account, judged):

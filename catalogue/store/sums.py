@@ -22,3 +22,8 @@ def halves(what: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[
 def whole(high: Any, low: Any) -> int:
     """The sum that `halves` gave; of no rows 0."""
     return (int(high or 0) << _HALF_BITS) + int(low or 0)
+
+
+def kept(number: int) -> int:
+    """The number, or the nearest to it that a column keeps."""
+    return max(-KEPT_MAX, min(number, KEPT_MAX))

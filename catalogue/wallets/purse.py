@@ -10,12 +10,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.schema import link, spend_leg, wallet
 from catalogue.store import Store
 from catalogue.store.rows import WalletKey
+from catalogue.store.sums import halves, kept, whole
 from catalogue.wallets import book
 from catalogue.wallets.book import Back, InsufficientError, Prepared
 from catalogue.wallets.moves import Move
@@ -33,12 +34,12 @@ async def names(conn: AsyncConnection, campus: str, learner: str) -> tuple[str, 
 
 
 async def sums(conn: AsyncConnection, campus: str, learner: str) -> dict[str, tuple[int, int]]:
-    """What the person has, by currency in order: (balance, earned) of all wallets together."""
+    """What the person has, by currency in order: (balance, earned) of all wallets together, as far as a column keeps."""
     mine = wallet.c.learner.in_(await names(conn, campus, learner))
-    columns = (wallet.c.currency, func.sum(wallet.c.balance).label("has"), func.sum(wallet.c.earned).label("earned"))
+    columns = (wallet.c.currency, *halves(wallet.c.balance), *halves(wallet.c.earned))
     grouped = select(*columns).where(wallet.c.campus == campus, mine).group_by(wallet.c.currency)
-    rows = (await conn.execute(grouped.order_by(wallet.c.currency))).all()
-    return {row.currency: (int(row.has), int(row.earned)) for row in rows}
+    rows = await conn.execute(grouped.order_by(wallet.c.currency))
+    return {currency: (kept(whole(*sums[:2])), kept(whole(*sums[2:]))) for currency, *sums in rows}
 
 
 async def spending(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from catalogue import books, ingest, receive, tenants
 from catalogue.app import wall_clock
 from catalogue.errors import CatalogueError, ConfigError, RefusedError
+from catalogue.proof import rejected
 from catalogue.schema import metadata
 from catalogue.store import Store
 from catalogue.verify import Report, verify
@@ -170,6 +172,34 @@ async def test_a_wallet_that_would_burst_is_spared_and_the_rest_is_posted(real: 
     await rich.client.close()
     assert [item.seq for item in taken.rejected] == [1]
     assert (await real.wallets("rich"))["r", "points"] == ingest.BALANCE_MAX
+
+
+async def test_an_entry_that_would_burst_what_was_ever_earned_is_set_aside_and_taken_when_there_is_room(
+    real: RealCatalogue, tmp_path: Path
+) -> None:
+    """What was earned and expired since is counted on, so it left the column's range while the balance was small."""
+    rich = Hand(real, tmp_path, campus="rich")
+    await rich.enrol(await real.add_tenant("rich"))
+    beyond = 2**63 - 1 - 5  # as a wallet may stand that was let go so far
+    for name, earned in (("r", ingest.BALANCE_MAX - 5), ("o", beyond)):
+        await execute(real, f"INSERT INTO wallet VALUES ('rich', '{name}', 'points', 0, {earned}, 0, NULL, 0)")
+    less = {"amount": -8, "kind": "adjustment"}
+    bodies = [an_entry(1, learner="r", amount=7), an_entry(2, learner="s"), an_entry(3, learner="r", amount=5)]
+    bodies += [an_entry(4, learner="o"), an_entry(5, learner="o", **less), an_entry(6, learner="r", **less)]
+    taken = await rich.deliver(bodies)
+    await rich.client.close()
+    assert [(item.seq, "earned in all would go beyond" in item.reason) for item in taken.rejected] == [
+        (1, True),
+        (4, True),
+    ]
+    accepting = functools.partial(rejected.accept, real.store, by="a desk", reason="room again", now=wall_clock())
+    async with real.store.writing() as conn:
+        assert (await accepting(conn, "rich", "agent-1", 1))["amount"] == 7
+        with pytest.raises(CatalogueError, match=r"agent-1: what the wallet earned in all would go beyond"):
+            await accepting(conn, "rich", "agent-1", 4)
+        found = await conn.execute(text("SELECT learner, earned FROM wallet ORDER BY learner"))
+        earned = {learner: in_all for learner, in_all in found}
+    assert earned == {"o": beyond - 8, "r": ingest.BALANCE_MAX - 1, "s": 10}
 
 
 async def test_an_entry_beyond_all_measure_is_kept_and_set_aside(real: RealCatalogue, hand: Hand) -> None:

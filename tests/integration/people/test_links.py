@@ -7,12 +7,16 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, text
 
+from catalogue import schema
 from catalogue.errors import RefusedError
 from catalogue.people import elsewhere
+from catalogue.wallets import purse
 from tests.integration.people.town import Town, a_tag, names
 from tests.integration.redemption.conftest import shop as _shop
 from tests.integration.redemption.shop import Shop, a_shop
+from wire.canonical import WHOLE_MAX
 from wire.people.known import Told
 
 shop = _shop  # on both databases
@@ -63,6 +67,24 @@ async def test_a_purse_spends_what_expires_first_whoever_earned_it_and_not_what_
     assert (await shop.balance("ann-a"), await shop.balance("ann-b")) == (40, 0), "its own lots first, at one date"
     with pytest.raises(RefusedError, match="there are 40"):
         await shop.redeem("ann-b")
+
+
+async def test_what_a_person_has_in_full_wallets_is_told_as_far_as_it_can_be_kept(shop: Shop) -> None:
+    town = Town(shop)
+    await town.open()
+    many = [f"ann-{number}" for number in range(20)]  # together beyond 64 bits, with a sign and without
+    row = {"campus": "uni-example", "epoch": 1, "seq": 0, "head": bytes(32), "state": "active", "created_at": 0}
+    async with shop.store.writing() as conn:
+        await conn.execute(insert(schema.agent), [row | {"agent": f"of-{name}"} for name in many])
+    for name in many:
+        await shop.give(name, 10)
+        assert await town.says(f"of-{name}", name, a_tag("ann@x")) == []
+    async with shop.store.writing() as conn:
+        await conn.execute(text("UPDATE wallet SET balance = 1000000000000000000, earned = 1000000000000000000"))
+    async with shop.store.reading() as conn:
+        assert await purse.sums(conn, "uni-example", many[0]) == {"points": (WHOLE_MAX, WHOLE_MAX)}
+    heard, _ = await town.hears("of-ann-3")
+    assert {balance for balance, _, _ in heard.values()} == {WHOLE_MAX}
 
 
 async def test_whichever_agent_comes_first_and_however_often_the_outcome_is_the_same(town: Town) -> None:
