@@ -82,10 +82,13 @@ def typed(by: str) -> bool:
 async def acting(store: Store, act: Act, *concerned: Rows, each: bool = False) -> AsyncIterator[AsyncConnection]:
     """A writing transaction in which ``act`` happens and is written down, if it changed any row ``concerned``.
 
-    ``each`` writes an act for every row.
+    ``each`` writes an act for every row. Acts of one campus on one table happen one after another: who changes a part
+    of a row has read the rest of it as the one before left it.
     """
-    async with store.writing() as conn, recorded(conn, act, *concerned, each=each):
-        yield conn
+    async with store.writing() as conn:
+        await store.dialect.line_up(conn, {f"{act.campus} {one.table.name}" for one in concerned})
+        async with recorded(conn, act, *concerned, each=each):
+            yield conn
 
 
 @contextlib.asynccontextmanager

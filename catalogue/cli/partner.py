@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.partners.reconcile import Report
+    from catalogue.partners.registry import Partner
     from catalogue.redemption.desk import Desk
     from catalogue.store import Store
 
@@ -28,41 +29,58 @@ def add(
     url: Annotated[str, typer.Argument(help="Where its orders are posted.")],
     title: Annotated[str, typer.Option(help="A name for people.")] = "",
     repeatable: Annotated[
-        bool, typer.Option("--repeatable", help="It knows an order again (Idempotency-Key): asking twice is safe.")
-    ] = False,
-    timeout: Annotated[int, typer.Option(help="How long its answer may take, in seconds.", min=1, max=120)] = 10,
+        bool | None,
+        typer.Option(
+            "--repeatable/--once-only", help="It knows an order again (Idempotency-Key): asking twice is safe; or not."
+        ),
+    ] = None,
+    timeout: Annotated[
+        int | None, typer.Option(help="How long its answer may take, in seconds; 10 at first.", min=1, max=120)
+    ] = None,
     owner: Annotated[str, typer.Option(help="The campus whose partner it is; '*' is every campus's.")] = "*",
     *,
     centre: Centre,
 ) -> None:
-    """Make a partner known, or change it. Orders are signed with the catalogue's key; init prints its fingerprint.
+    """Make a partner known, or change its address and what else is said; the rest stays as it is.
+
+    Orders are signed with the catalogue's key; init prints its fingerprint.
 
     Example: rewards-catalogue partner add books-inc https://api.books.example/orders --title Books
     """
 
-    async def work(store: Store) -> None:
+    async def work(store: Store) -> Partner:
         from catalogue import acts, schema
         from catalogue.partners import registry
         from catalogue.partners.breaker import Circuit
-        from catalogue.partners.registry import Partner
+        from catalogue.partners.registry import TIMEOUT_S, Partner
 
-        made = Partner(
+        new = Partner(
             owner=owner,
             partner=partner,
-            title=title or partner,
+            title=partner,
             url=url,
-            repeatable=repeatable,
-            timeout_s=timeout,
+            repeatable=False,
+            timeout_s=TIMEOUT_S,
             state="active",
             circuit=Circuit(),
         )
         concerned = acts.rows(schema.partner, campus=owner, partner=partner)
         async with acts.acting(store, act(owner, "partner.add", partner), concerned) as conn:
+            known = await registry.find(conn, owner, partner)
+            was = known if known is not None and known.owner == owner else new
+            made = dataclasses.replace(
+                was,
+                url=url,
+                title=title or was.title,
+                repeatable=was.repeatable if repeatable is None else repeatable,
+                timeout_s=timeout or was.timeout_s,
+            )
             await registry.put(conn, made)
+        return made
 
-    centre.do(work, owner=owner)
-    again = "an order that got no answer is sent again" if repeatable else "an order that got no answer is sent no more"
-    typer.echo(f"partner {partner} is known; {again}")
+    made = centre.do(work, owner=owner)
+    again = "sent again" if made.repeatable else "sent no more"
+    typer.echo(f"partner {partner} is known; an order that got no answer is {again}")
 
 
 @app.command(name="list")

@@ -16,6 +16,7 @@ from catalogue.redemption.states import HELD, State
 from catalogue.rewards.model import SHARED
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+TIMEOUT_S = 10
 TIMEOUT_S_MAX = 120
 
 _KEEP = text(

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -48,6 +48,13 @@ class Dialect(Protocol):
 
     async def scrub(self, engines: Engines) -> str:
         """Leave nothing in the database's files of what is deleted by now; what that waits for, or nothing."""
+        ...
+
+    async def line_up(self, conn: AsyncConnection, names: Collection[str]) -> None:
+        """Wait for every transaction that named one of these; who names one later waits until this one ends.
+
+        The first thing that a transaction does. It keeps nobody else waiting.
+        """
         ...
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:

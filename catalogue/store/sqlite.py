@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import URL, Connection, NullPool, event, insert, text, update
@@ -68,6 +68,10 @@ class Sqlite:
             finally:
                 await raw.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         return "somebody reads from before it" if busy else ""
+
+    async def line_up(self, conn: AsyncConnection, names: Collection[str]) -> None:
+        """Nothing: who writes here is alone."""
+        del conn, names
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Nothing: one table holds all months."""

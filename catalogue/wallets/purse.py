@@ -34,7 +34,7 @@ async def names(conn: AsyncConnection, campus: str, learner: str) -> tuple[str, 
 
 
 async def sums(conn: AsyncConnection, campus: str, learner: str) -> dict[str, tuple[int, int]]:
-    """What the person has, by currency in order: (balance, earned) of all wallets together, as far as a column keeps."""
+    """What the person has, by currency in order: (balance, earned) of all wallets together, as a column keeps it."""
     mine = wallet.c.learner.in_(await names(conn, campus, learner))
     columns = (wallet.c.currency, *halves(wallet.c.balance), *halves(wallet.c.earned))
     grouped = select(*columns).where(wallet.c.campus == campus, mine).group_by(wallet.c.currency)

@@ -256,12 +256,16 @@ def label(
     name: Annotated[str, typer.Argument(help="Small letters, digits, '.', '_' and '-'.")],
     *,
     title: Annotated[str, typer.Option(help="What learners read.")] = "",
-    earned: Annotated[str, typer.Option(help="Of a tier: what must have been earned in all: points=200")] = "",
-    badges: Annotated[str, typer.Option(help="Of a tier: badges that are needed: quiz-ace; helper")] = "",
+    earned: Annotated[
+        str | None, typer.Option(help="Of a tier: what must have been earned in all: points=200; '' for nothing.")
+    ] = None,
+    badges: Annotated[
+        str | None, typer.Option(help="Of a tier: badges that are needed: quiz-ace; helper; '' for none.")
+    ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Forget it; no reward may have it.")] = False,
     centre: Centre,
 ) -> None:
-    """Make a name that rewards can be sorted by, or change it.
+    """Make a name that rewards can be sorted by, or change what is said of it; the rest stays as it is.
 
     Example: rewards-catalogue reward label uni-example category food --title "Food and drink"
     """
@@ -275,10 +279,13 @@ def label(
             if remove:
                 await shelf.remove_label(conn, owner, kind, name)
                 return
-            gate = sheet.gate({"earned": earned, "badges": badges})
-            await shelf.put_label(
-                conn, owner, shelf.named({"kind": kind, "name": name, "title": title or name, "gate": gate})
-            )
+            cells = {"earned": earned, "badges": badges}
+            given = {column: cell for column, cell in cells.items() if cell is not None}
+            known = (await shelf.labels(conn, owner)).get((kind, name))
+            was = {"kind": kind, "name": name, "title": name} if known is None else known.model_dump(mode="json")
+            gate = {} if known is None else known.gate.model_dump(mode="json", exclude=set(given))
+            now_is = was | ({"title": title} if title else {}) | {"gate": gate | sheet.gate(given)}
+            await shelf.put_label(conn, owner, shelf.named(now_is))
 
     centre.do(work, owner=owner)
     typer.echo(f"{kind} {name} of {owner} is {'gone' if remove else 'there'}")

@@ -70,9 +70,13 @@ def test_a_sheet_goes_in_whole_or_not_at_all_and_comes_out_again(operator: Opera
     operator.types("reward", "label", CAMPUS, "tier", "gold", "--earned", "points=9", "--badges", "ace; helper")
     (gold,) = [one for one in operator.asks("reward", "labels", CAMPUS) if one["name"] == "gold"]
     assert gold["gate"]["badges"] == ["ace", "helper"]
+    operator.types("reward", "label", CAMPUS, "tier", "gold", "--title", "Gold star")
+    listed = operator.types("reward", "labels", CAMPUS)
+    assert "Gold star  for 9 points earned in all, the badge ace, the badge helper\n" in listed, "the rest stays"
+    operator.types("reward", "label", CAMPUS, "tier", "gold", "--badges", "")
     listed = operator.types("reward", "labels", CAMPUS)
     assert "Silver  for 200 points earned in all\n" in listed
-    assert "  for 9 points earned in all, the badge ace, the badge helper\n" in listed
+    assert "Gold star  for 9 points earned in all\n" in listed
     assert "points=x" not in operator.types("reward", "label", CAMPUS, "tier", "x", "--earned", "points=x", code=1)
 
 
