@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal, cast, get_args
@@ -274,8 +274,10 @@ def weekday(value: Any) -> int:
 
 
 def day(value: Any) -> date | None:
-    """A TOML date, or its text; None for anything else."""
-    if type(value) is date:
+    """A TOML date, its text, or its midnight without a zone; None for anything else."""
+    if isinstance(value, datetime):
+        return value.date() if value == datetime.combine(value.date(), time()) else None
+    if isinstance(value, date):
         return value
     try:
         return date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else None
@@ -285,13 +287,10 @@ def day(value: Any) -> date | None:
 
 def days(value: Any) -> tuple[date, date]:
     """First and last day of `2026-12-24..2027-01-05`, of a single day, or of a TOML date."""
-    if isinstance(value, date):
-        return value, value
-    first, _, last = value.partition("..") if isinstance(value, str) else ("", "", "")
-    try:
-        span = date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
-    except ValueError:
-        raise MisfitError(f"{quoted(value)} is not a span of days", 'write "2026-12-24..2027-01-05"') from None
-    if span[1] < span[0]:
+    begin, dots, end = value.partition("..") if isinstance(value, str) else (value, "", "")
+    first, last = (day(each.strip() if isinstance(each, str) else each) for each in (begin, end if dots else begin))
+    if first is None or last is None:
+        raise MisfitError(f"{quoted(value)} is not a span of days", 'write "2026-12-24..2027-01-05"')
+    if last < first:
         raise MisfitError(f"{quoted(value)} ends before it begins", "the earlier day stands first")
-    return span
+    return first, last

@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 from agent.config.comparison import Comparison, Plain, ValueRef
 from agent.config.factentry import PERSON
 from agent.config.facts import FACTS
-from agent.config.grammar import Number, is_number, number, shown_duration, shown_number
+from agent.config.grammar import Number, is_length, is_number, number, quantity, shown_duration, shown_number
 from agent.config.rulefile import Conditions
 from agent.config.rulefile.warn import OWN_FACTS
 from agent.model import Check, CheckStatus, Fact, Observation
@@ -264,13 +264,22 @@ def _unknown(fact: str, test: Comparison, text: str, *, denying: bool) -> Unmet 
 def _predicate(test: Comparison, values: Values) -> _Predicate:
     """Whether a fact fits; None where the operand itself is unknown for the event's course."""
     if test.op == "one of":
-        members = [_predicate(member, values) for member in test.members]
-        return lambda value, seen: any(member(value, seen) for member in members)
+        return _one_of([_predicate(member, values) for member in test.members])
     if isinstance(test.operand, ValueRef):
         ref = test.operand.name
         return _by_person(test, ref) if ref.startswith(PERSON) else _by_course(test, values[ref])
     fits = _fits(test, test.operand)
     return lambda value, _seen: fits(value)
+
+
+def _one_of(members: Sequence[_Predicate]) -> _Predicate:
+    """Whether any of a list fits; what is unknown of one member is unknown unless another fits."""
+
+    def predicate(value: Fact, seen: Observation) -> bool | None:
+        answers = {member(value, seen) for member in members}
+        return True if True in answers else None if None in answers else False
+
+    return predicate
 
 
 def _by_course(test: Comparison, table: Mapping[str, Number]) -> _Predicate:
@@ -324,9 +333,9 @@ def _equal(operand: Plain) -> Callable[[Fact], bool]:
     if "*" in operand:
         pattern = re.compile(".*".join(re.escape(part) for part in operand.split("*")), re.DOTALL)
         return lambda value: any(pattern.fullmatch(each) for each in _texts(value))
-    if is_number(operand):
-        exact = number(operand)
-        return lambda value: operand in _texts(value) or any(each == exact for each in _numbers(value))
+    if is_number(operand) or is_length(operand):
+        exact = quantity(operand)
+        return lambda value: operand in _written(value) or any(each == exact for each in _numbers(value))
     return lambda value: operand in _texts(value)
 
 
@@ -339,11 +348,16 @@ def _numbers(value: Fact) -> tuple[Number, ...]:
     return tuple(number(each) for each in _texts(value) if is_number(each))
 
 
-def _texts(value: Fact) -> tuple[str, ...]:
-    """The texts a fact is; a list fits where one of its members does."""
+def _written(value: Fact) -> tuple[str, ...]:
+    """The texts a fact was told as; what a number is shown as may be rounded, and is none of them."""
     if isinstance(value, tuple):
         return value
-    return (value,) if isinstance(value, str) else (shown(value),)
+    return (value,) if isinstance(value, str) else ()
+
+
+def _texts(value: Fact) -> tuple[str, ...]:
+    """The texts a fact is; a list fits where one of its members does."""
+    return _written(value) or (() if isinstance(value, tuple) else (shown(value),))
 
 
 def _truth(value: Fact) -> bool | None:

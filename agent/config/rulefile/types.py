@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from datetime import date
-from decimal import Decimal
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -57,8 +56,8 @@ def _identifier(value: Any) -> str:
     return value
 
 
-_NO_ZONE = re.compile(r"(posix|right)/|posixrules$")
-"""Files of tzdata that are no zone of their own."""
+_NO_ZONE = re.compile(r"(posix|right)/|(posixrules|localtime|Factory)$")
+"""Files of tzdata that are no zone of their own, and the machine's own zone: another machine has another."""
 
 _OFFSET = re.compile(r"(?:GMT|UTC)? ?[+-]\d", re.IGNORECASE)
 
@@ -76,13 +75,12 @@ def _zone(value: Any) -> ZoneInfo:
     raise MisfitError(f"{quoted(value)} is not an IANA time zone", hint)
 
 
-def _no_number(value: Any) -> Any:
-    """What is read further; a number would be a time since 1970, and truth one."""
-    if isinstance(value, (bool, int, Decimal)):
-        raise MisfitError(
-            f"{kind_of_value(value)} cannot stand here", "expected a date, such as 2026-09-01 without quotes"
-        )
-    return value
+def _day(value: Any) -> date:
+    found = grammar.day(value)
+    if found is None:
+        hint = "expected a date, such as 2026-09-01 without quotes"
+        raise MisfitError(f"{kind_of_value(value)} cannot stand here", hint)
+    return found
 
 
 def _no_truth(value: Any) -> Any:
@@ -202,7 +200,7 @@ def _held_over(limit: Limit) -> Limit:
 
 Total = Annotated[Number, PlainValidator(_total)]
 SchemaNumber = Annotated[Literal[1], BeforeValidator(_no_truth)]
-Day = Annotated[date, BeforeValidator(_no_number)]
+Day = Annotated[date, BeforeValidator(_day)]
 Identifier = Annotated[str, PlainValidator(_identifier)]
 Name = Annotated[str, PlainValidator(grammar.name)]
 On = Annotated[tuple[Annotated[str, PlainValidator(_on)], ...], Field(min_length=1), BeforeValidator(_listed)]

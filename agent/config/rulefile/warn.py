@@ -12,7 +12,7 @@ from agent.config.comparison import Comparison, ValueRef
 from agent.config.document import Fault, KeyPath
 from agent.config.factentry import GENERIC, PERSON
 from agent.config.facts import FactEntry, FactTable
-from agent.config.grammar import UNIT_SECONDS, Limit, Number, Window, is_number
+from agent.config.grammar import UNIT_SECONDS, Limit, Number, Window, is_length, is_number
 from agent.config.kinds import BRING_FACTS_OF_THEIR_OWN, DEFAULT_ONCE_PER, KindTable
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.check import nearest
@@ -301,7 +301,7 @@ def _impossible(comparison: Comparison, entry: FactEntry) -> str:
     if isinstance(operand, ValueRef) or comparison.op == "!=":
         return ""
     wanted = "bool" if isinstance(operand, bool) else "text" if isinstance(operand, str) else "number"
-    if wanted == "text" and isinstance(operand, str) and is_number(operand):
+    if isinstance(operand, str) and (is_number(operand) or (entry.unit == "s" and is_length(operand))):
         wanted = "number or text"
     is_type = {"int": "number", "rational": "number", "bool": "bool"}.get(entry.type, "text")
     if is_type not in wanted and not (is_type == "text" and wanted == "number" and comparison.op == "="):

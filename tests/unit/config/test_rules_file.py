@@ -55,9 +55,19 @@ def faults(text: str) -> list[str]:
     return [f"{fault.line}: {fault.message}" for fault in caught.value.faults]
 
 
-@pytest.mark.parametrize("name", ["Europe", "right/UTC", "posixrules", "../UTC", "/etc/localtime", "zone.tab"])
+@pytest.mark.parametrize(
+    "name", ["Europe", "right/UTC", "posixrules", "../UTC", "/etc/localtime", "zone.tab", "localtime", "Factory"]
+)
 def test_a_file_of_tzdata_that_is_no_zone_is_none_here(name: str) -> None:
     assert faults(f'schema = 1\ntimezone = "{name}"\n') == [f"2: {name!r} is not an IANA time zone"]
+
+
+@pytest.mark.parametrize(
+    "day", ['"1788220800"', "1788220800", "2026-09-01T09:00:00", "2026-09-01T00:00:00Z", '"1.9.2026"']
+)
+def test_what_is_no_day_begins_no_period_and_closes_nothing(day: str) -> None:
+    for table in (f"[period.sem1]\nfrom = {day}\nuntil = 2030-12-20\n", f"[calendar]\nclosed = [{day}]\n"):
+        assert [told.split(":")[0] for told in faults(HEAD + table)] == ["4"]
 
 
 def test_the_least_file_has_a_schema_a_timezone_and_rules_with_id_on_and_award() -> None:
@@ -194,6 +204,7 @@ WARNED = [
     ("conditions = { section_progress_pct = [120, 130] }", "section_progress_pct one of 120, 130 can never be met"),
     ("conditions = { section_progress_pct = true }", "section_progress_pct true can never be met"),
     ('conditions = { module = ">=3" }', "module >=3 can never be met"),
+    ('conditions = { section_progress_pct = "7d" }', "section_progress_pct 7d can never be met"),
     ("conditions = { on_time = 3 }", "on_time 3 can never be met"),
     ('conditions = { none = [{ section_progres_pct = "<5" }] }', "no source supplies a fact 'section_progres_pct'"),
     ('conditions = { word_count = ">=3" }', "no source supplies word_count for lesson.completed"),
@@ -225,6 +236,7 @@ FINE = [
     'conditions = { late_by = "<= @window", section_progress_pct = "80..100" }',
     'conditions = { section_progress_pct = "<= @window" }',
     'conditions = { on_time = { is = true, if_unknown = "pass" } }',
+    'conditions = { late_by = ["7d", "0d"] }',
     'message = "{learner.first_name} {learner.last_name}: {section_progress_pct} % of {section}"',
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -30,6 +30,8 @@ READ = [
     (grammar.days, "2026-12-24..2027-01-05", (date(2026, 12, 24), date(2027, 1, 5))),
     (grammar.days, "2026-12-24", (date(2026, 12, 24), date(2026, 12, 24))),
     (grammar.days, date(2026, 12, 24), (date(2026, 12, 24), date(2026, 12, 24))),
+    (grammar.days, "2026-12-24 .. 2026-12-25", (date(2026, 12, 24), date(2026, 12, 25))),
+    (grammar.days, datetime(2026, 12, 24), (date(2026, 12, 24), date(2026, 12, 24))),  # noqa: DTZ001
     (grammar.toml_number, Decimal("0.10"), Fraction(1, 10)),
     (grammar.toml_number, Decimal("1E+2"), 100),
     (grammar.toml_number, True, None),
@@ -81,6 +83,12 @@ UNREADABLE: list[tuple[Any, Any, str]] = [
     (grammar.weekday, 1, "1 is not a day of the week"),
     (grammar.days, "2026-13-01", "'2026-13-01' is not a span of days"),
     (grammar.days, 5, "5 is not a span of days"),
+    (grammar.days, "2026-W52", "'2026-W52' is not a span of days"),
+    (grammar.days, "20261224", "'20261224' is not a span of days"),
+    (grammar.days, "2026-12-30..", "'2026-12-30..' is not a span of days"),
+    (grammar.days, "..2026-12-30", "'..2026-12-30' is not a span of days"),
+    (grammar.days, datetime(2026, 12, 24, 9), "2026-12-24T09:00:00 is not a span of days"),  # noqa: DTZ001
+    (grammar.days, datetime(2026, 12, 24, tzinfo=UTC), "2026-12-24T00:00:00+00:00 is not a span of days"),
     (grammar.days, "2026-12-24..2026-12-23", "'2026-12-24..2026-12-23' ends before it begins"),
     (grammar.toml_number, 10**16, "10000000000000000 is too large"),
     (grammar.toml_number, Decimal("NaN"), "NaN is not a number"),

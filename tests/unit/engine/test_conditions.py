@@ -51,6 +51,15 @@ MET: list[tuple[str, Fact]] = [
     ('"!=pilot"', ("x",)),
     ('{ is = ">=80" }', 80),
     ('"true"', True),
+    ('"7d"', 604_800),
+    ('"168h"', 604_800),
+    ('"-2h"', -7_200),
+    ('"0d"', 0),
+    ('"7d"', "7d"),
+    ('"!=7d"', 604_801),
+    ('["7d", "14d"]', 1_209_600),
+    ('"66.66667"', "66.66667"),
+    ('"!=66.66667"', Fraction(200, 3)),
 ]
 NOT_MET: list[tuple[str, Fact]] = [
     ('">=80"', Fraction(239, 3)),
@@ -74,6 +83,13 @@ NOT_MET: list[tuple[str, Fact]] = [
     ('["quiz", "lesson"]', "page"),
     ('"pilot"', ("x",)),
     ('"!=pilot"', ("pilot", "x")),
+    ('"7d"', 604_799),
+    ('"7d"', "8d"),
+    ('"!=7d"', 604_800),
+    ('["7d", "14d"]', 604_801),
+    ('"66.66667"', Fraction(200, 3)),
+    ('["66.66667", "0.00001"]', Fraction(200, 3)),
+    ('"66.6"', Fraction(66_600_001, 1_000_000)),
 ]
 
 
@@ -150,12 +166,29 @@ BY_COURSE: list[tuple[str, int, dict[str, Fact], str | None, str]] = [
     ("!= @window", 7, {"course_shortname": "BIO101"}, "1", "ann refused condition f != @window"),
     ("@window", 7, {"course_shortname": "BIO101"}, "1", "ann +10 points"),
 ]
+LISTED: list[tuple[str, int, str]] = [
+    ('"<= @window", "30d"', 8, "ann refused condition f one of <= @window, 30d (@window unknown)"),
+    ('"<= @window", "30d"', 30, "ann +10 points"),
+]
 
 
 @pytest.mark.parametrize(("test", "days", "facts", "course", "told"), BY_COURSE)
 def test_a_value_differs_by_course(test: str, days: int, facts: dict[str, Fact], course: str | None, told: str) -> None:
     rules = WINDOW + rule(more=f'conditions = {{ f = "{test}" }}\nonce_per = "event"')
     assert play(rules, event(course=course, facts={"f": days * 86_400, **facts})) == [told]
+
+
+@pytest.mark.parametrize(("members", "days", "told"), LISTED)
+def test_a_list_with_a_value_of_an_unknown_course_is_unknown_unless_another_member_fits(
+    members: str, days: int, told: str
+) -> None:
+    rules = WINDOW + rule(more=f'conditions = {{ f = [{members}] }}\nonce_per = "event"')
+    assert play(rules, event(facts={"f": days * 86_400})) == [told]
+
+
+def test_a_denial_by_a_list_holds_where_the_value_of_the_course_is_unknown() -> None:
+    deny = '[[deny]]\non = "lesson.completed"\nconditions = { f = [">= @window"] }\nreason = "too late"\n'
+    assert play(WINDOW + deny + rule(), event(facts={"f": 86_400})) == ["ann held fact @window unknown"]
 
 
 def checked(rules: str, seen: Event) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from agent.config.comparison import Comparison, Operand
-from agent.config.grammar import Number, is_number, number
+from agent.config.grammar import Number, is_length, is_number, quantity
 
 _ENDLESS = Fraction(10**40)
 
@@ -72,9 +72,9 @@ def _parts(test: Comparison) -> list[_Part]:
 
 
 def _exact(test: Comparison) -> Operand:
-    """What it compares with; a number that is written as a text is that number."""
+    """What it compares with; a number or a duration that is written as a text is that number."""
     operand = test.operand
-    return number(operand) if isinstance(operand, str) and is_number(operand) else operand
+    return quantity(operand) if isinstance(operand, str) and (is_number(operand) or is_length(operand)) else operand
 
 
 def _span(test: Comparison, operand: Number) -> _Span | None:
