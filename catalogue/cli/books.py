@@ -10,6 +10,7 @@ import typer
 
 from catalogue.cli.common import Answer, Application, Campus, Centre, Form, Lines, act, day, iso, note_archived
 from machine.words import counted
+from wire.money.amounts import figure
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -44,30 +45,34 @@ def show_wallets(
     Example: rewards-catalogue wallet show uni-example 2mfi7spslsw3rstao7u5yyit
     """
 
-    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> tuple[list[dict[str, Any]], dict[str, int]]:
         from catalogue import books
         from catalogue.people import names
+        from catalogue.wallets import currencies
 
         rows = [row async for row in books.wallets(conn, campus, learner=learner, currency=currency)]
         if learner is not None:
             rows = [row | await books.lots(conn, campus, learner, row["currency"]) for row in rows]
             purse = {row["currency"]: row["balance"] for row in await books.purse(conn, campus, learner)}
             rows = [row | {"purse": purse[row["currency"]]} for row in rows]
-        return await names.told(conn, campus, rows)
+        return await names.told(conn, campus, rows), await currencies.decimals(conn, campus)
 
-    rows = centre.look(look, campus=campus)
-    answer.show(rows, lines=lambda: [line for row in rows for line in _wallet(row)] or ["no wallets"])
+    rows, decimals = centre.look(look, campus=campus)
+    answer.show(rows, lines=lambda: [line for row in rows for line in _wallet(row, decimals)] or ["no wallets"])
 
 
-def _wallet(row: dict[str, Any]) -> list[str]:
+def _wallet(row: dict[str, Any], decimals: dict[str, int]) -> list[str]:
+    def told(units: int) -> str:
+        return f"{figure(units, row['currency'], decimals):>12}"
+
     called = f"  {row['called']}" if "called" in row else ""
-    lines = [f"{row['learner']:40} {row['balance']:>12} {row['currency']}{called}"]
+    lines = [f"{row['learner']:40} {told(row['balance'])} {row['currency']}{called}"]
     if row.get("owed"):
-        lines.append(f"{'':40} {row['owed']:>12} owed: the next awards repay")
+        lines.append(f"{'':40} {told(row['owed'])} owed: the next awards repay")
     if row.get("purse", row["balance"]) != row["balance"]:
-        lines.append(f"{'':40} {row['purse']:>12} in all wallets of this person: see wallet links")
+        lines.append(f"{'':40} {told(row['purse'])} in all wallets of this person: see wallet links")
     held = row.get("lots", ())
-    return lines + [f"{'':40} {lot['left']:>12} of {lot['ref']}, {_until(lot['expires_at'])}" for lot in held]
+    return lines + [f"{'':40} {told(lot['left'])} of {lot['ref']}, {_until(lot['expires_at'])}" for lot in held]
 
 
 def _until(expires_at: int | None) -> str:
@@ -88,23 +93,21 @@ def history(
     Example: rewards-catalogue wallet history uni-example 2mfi7spslsw3rstao7u5yyit --currency points
     """
 
-    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> tuple[list[dict[str, Any]], dict[str, int]]:
         from catalogue import books
+        from catalogue.wallets import currencies
 
         await note_archived(conn, campus)
-        return await books.history(conn, campus, learner, currency)
+        return await books.history(conn, campus, learner, currency), await currencies.decimals(conn, campus)
 
-    rows = centre.look(look, campus=campus)
-    answer.show(
-        rows,
-        lines=lambda: (
-            [
-                f"{iso(row['posted_at'])}  {row['kind']:10} {row['amount']:>+10} {row['balance']:>10}  {row['ref']}"
-                for row in rows
-            ]
-            or ["no movements"]
-        ),
-    )
+    rows, decimals = centre.look(look, campus=campus)
+    answer.show(rows, lines=lambda: [_movement(row, decimals) for row in rows] or ["no movements"])
+
+
+def _movement(row: dict[str, Any], decimals: dict[str, int]) -> str:
+    moved = figure(row["amount"], row["currency"], decimals, signed=True)
+    after = figure(row["balance"], row["currency"], decimals)
+    return f"{iso(row['posted_at'])}  {row['kind']:10} {moved:>10} {after:>10}  {row['ref']}"
 
 
 @wallet.command()

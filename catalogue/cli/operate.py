@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from catalogue.cli.common import Answer, Centre, act, now
 from machine import whole
 from machine.reaching import names
 from machine.words import counted
+from wire.money.amounts import figure
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -83,12 +84,15 @@ def verify(
 
     key = load_key(centre.settings)
 
-    async def look(conn: AsyncConnection) -> Report:
+    async def look(conn: AsyncConnection) -> tuple[Report, dict[str, dict[str, int]]]:
         from catalogue.verify import verify as check
+        from catalogue.wallets import currencies
 
-        return await check(conn, key.public, now=now(), campus=campus)
+        found = await check(conn, key.public, now=now(), campus=campus)
+        named = {one for one, *_ in found.sums} if sums else ()
+        return found, {one: await currencies.decimals(conn, one) for one in named}
 
-    report = centre.look(look, campus=campus)
+    report, decimals = centre.look(look, campus=campus)
     counts = {"agents": report.agents, "batches": report.batches, "entries": report.entries, "wallets": report.wallets}
     names = {
         "agents": ("agent",),
@@ -99,11 +103,10 @@ def verify(
     columns = ("campus", "day", "rule", "currency", "entries", "amount")
     rows = [dict(zip(columns, (*key, *value), strict=True)) for key, value in sorted(report.sums.items())]
     table = rows if sums else []
-    form = "{campus:24} {day:10} {rule:30} {entries:>8} {amount:>12} {currency}"
     answer.show(
         counts | {"faults": report.faults, "archived": sorted(report.archived)} | ({"sums": table} if sums else {}),
         lines=lambda: [
-            *(form.format(**row) for row in table),
+            *(_sum(row, decimals[str(row["campus"])]) for row in table),
             ", ".join(counted(count, *names[name]) for name, count in counts.items()),
             *(f"{line}; archive verify looks at its files" for line in report.archived.values()),
             *(report.faults or ["all agree"]),
@@ -111,6 +114,11 @@ def verify(
     )
     if report.faults:
         raise typer.Exit(3)
+
+
+def _sum(row: dict[str, Any], decimals: dict[str, int]) -> str:
+    came_to = figure(row["amount"], row["currency"], decimals)
+    return f"{row['campus']:24} {row['day']:10} {row['rule']:30} {row['entries']:>8} {came_to:>12} {row['currency']}"
 
 
 def _settings_file(data_dir: Path, path: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from catalogue.cli.common import Answer, Application, Campus, Centre, act, iso, now
 from machine.words import counted
+from wire.money.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,6 +153,7 @@ def accept(
     from catalogue.errors import CatalogueError
     from catalogue.proof import rejected
     from catalogue.proof.rejected import Place, Wanted
+    from catalogue.wallets import currencies
 
     if every and seq is None:
         wanted = Wanted(agent=agent, because=because, after=Place.parse(after))
@@ -162,14 +164,16 @@ def accept(
             "which entries?", hint=f"entry accept {campus} AGENT SEQ, or --all with --because, --after"
         )
 
-    async def work(store: Store) -> dict[str, Any]:
+    async def work(store: Store) -> tuple[dict[str, Any], dict[str, int]]:
         said = act(campus, "entry.accept", f"{agent} {seq}", why=reason)
         concerned = acts.rows(schema.accepted_entry, campus=campus, agent=agent, seq=seq)
         async with acts.acting(store, said, concerned) as conn:
-            return await rejected.accept(store, conn, campus, agent, seq, by=by, reason=reason, now=said.at)
+            moved = await rejected.accept(store, conn, campus, agent, seq, by=by, reason=reason, now=said.at)
+            return moved, await currencies.decimals(conn, campus)
 
-    done = centre.do(work, campus=campus)
-    told_line = f"{done['amount']} {done['currency']} for {done['learner']}: entry {seq} of {agent} is posted"
+    done, decimals = centre.do(work, campus=campus)
+    much = amount(done["amount"], done["currency"], decimals)
+    told_line = f"{much} for {done['learner']}: entry {seq} of {agent} is posted"
     answer.show(done, lines=lambda: [told_line, *_still_aside([done])])
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalogue.cli.common import Answer, Application, Campus, Centre, iso, now, operator
+from wire.money.amounts import amount, figure
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -42,9 +43,10 @@ def redeem(
     Example: rewards-catalogue redeem uni-example 2mfi7spslsw3rstao7u5yyit tea
     """
 
-    async def work(desk: Desk) -> dict[str, Any]:
+    async def work(desk: Desk) -> tuple[dict[str, Any], dict[str, int]]:
         from catalogue.redemption import voucher
         from catalogue.redemption.checks import Wish
+        from catalogue.wallets import currencies
 
         wish = Wish(
             campus=campus,
@@ -55,10 +57,12 @@ def redeem(
             cohorts=frozenset(cohort or ()),
             country=country,
         )
-        return voucher.shown(desk, await desk.redeem(wish, now=now(), by=operator()))
+        made = voucher.shown(desk, await desk.redeem(wish, now=now(), by=operator()))
+        async with desk.store.reading() as conn:
+            return made, await currencies.decimals(conn, campus)
 
-    made = centre.at_desk(work, campus=campus)
-    answer.show(made, lines=lambda: _lines(made))
+    made, decimals = centre.at_desk(work, campus=campus)
+    answer.show(made, lines=lambda: _lines(made, decimals))
 
 
 @app.command(name="list")
@@ -75,23 +79,22 @@ def list_(
     Example: rewards-catalogue redemption list uni-example --state unknown
     """
 
-    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> tuple[list[dict[str, Any]], dict[str, int]]:
         from catalogue.errors import CatalogueError
         from catalogue.people import names
         from catalogue.redemption import records, voucher
         from catalogue.redemption.states import State
+        from catalogue.wallets import currencies
 
         if state is not None and state not in set(State):
             raise CatalogueError(f"there is no state {state}", hint=f"states are: {', '.join(State)}")
         only = None if state is None else State(state)
         found = records.listed(conn, campus, learner=learner, state=only)
-        return await names.told(conn, campus, [voucher.public(one) async for one in found])
+        rows = await names.told(conn, campus, [voucher.public(one) async for one in found])
+        return rows, await currencies.decimals(conn, campus)
 
-    rows = centre.look(look, campus=campus)
-    answer.show(
-        rows,
-        lines=lambda: [_line(row) for row in rows] or ["no redemptions"],
-    )
+    rows, decimals = centre.look(look, campus=campus)
+    answer.show(rows, lines=lambda: [_line(row, decimals) for row in rows] or ["no redemptions"])
 
 
 @app.command(name="show")
@@ -108,10 +111,11 @@ def show_(
     Example: rewards-catalogue redemption show uni-example r3c1a09b7e2f84d5516aa20c4 --qr voucher.svg
     """
 
-    async def work(desk: Desk) -> dict[str, Any]:
+    async def work(desk: Desk) -> tuple[dict[str, Any], dict[str, int]]:
         from catalogue.errors import CatalogueError
         from catalogue.people import names
         from catalogue.redemption import records, voucher
+        from catalogue.wallets import currencies
 
         async with desk.store.reading() as conn:
             one = await records.find(conn, campus, redemption)
@@ -119,12 +123,12 @@ def show_(
                 hint = f"see: rewards-catalogue redemption list {campus}"
                 raise CatalogueError(f"campus {campus} has no redemption {redemption}", hint=hint)
             shown = voucher.shown(desk, one) | {"steps": await records.steps(conn, campus, redemption)}
-            return (await names.told(conn, campus, [shown]))[0]
+            return (await names.told(conn, campus, [shown]))[0], await currencies.decimals(conn, campus)
 
-    found = centre.at_desk(work, campus=campus)
+    found, decimals = centre.at_desk(work, campus=campus)
     if qr is not None:
         _write_qr(found, qr)
-    answer.show(found, lines=lambda: [*_lines(found), *map(_step, found["steps"])])
+    answer.show(found, lines=lambda: [*_lines(found, decimals), *map(_step, found["steps"])])
 
 
 @app.command()
@@ -212,8 +216,8 @@ def use(
     answer.show(found, lines=lambda: [f"the voucher {verb}: {found['title']} ({found['redemption']})"])
 
 
-def _line(row: dict[str, Any]) -> str:
-    paid = f"{row['amount']:>8} {row['currency']:10}"
+def _line(row: dict[str, Any], decimals: dict[str, int]) -> str:
+    paid = f"{figure(row['amount'], row['currency'], decimals):>8} {row['currency']:10}"
     return f"{row['redemption']:26} {row['state']:10} {paid} {iso(row['reserved_at'])}  {row['reward']}{_called(row)}"
 
 
@@ -226,10 +230,9 @@ def _told_state(one: Redemption) -> None:
     typer.echo(f"redemption {one.redemption} is {one.state}")
 
 
-def _lines(made: dict[str, Any]) -> list[str]:
-    lines = [
-        f"{made['redemption']}: {made['title']} for {made['amount']} {made['currency']}, {made['state']}{_called(made)}"
-    ]
+def _lines(made: dict[str, Any], decimals: dict[str, int]) -> list[str]:
+    paid = amount(made["amount"], made["currency"], decimals)
+    lines = [f"{made['redemption']}: {made['title']} for {paid}, {made['state']}{_called(made)}"]
     if made["code"] or made["token"]:
         until = f", until {iso(made['expires_at'])}" if made["expires_at"] else ""
         lines.append(f"  voucher {made['code'] or made['token']}{until}")

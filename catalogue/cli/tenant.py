@@ -10,6 +10,7 @@ import typer
 from catalogue.cli import campuses
 from catalogue.cli.common import Answer, Application, Centre, Environment, Hours, act, iso, nothing_left, now
 from machine.words import counted
+from wire.money.amounts import amount
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -143,36 +144,39 @@ def close(
     Example: rewards-catalogue tenant close uni-example --check
     """
 
-    async def work(store: Store) -> dict[str, Any]:
-        left = await _left(store, campus)
+    async def work(store: Store) -> tuple[dict[str, Any], dict[str, int]]:
+        found = await _left(store, campus)
         if not check:
             await _put_state(store, campus, "closed", why=reason)
-        return left
+        return found
 
-    left = centre.do(work, campus=campus)
+    left, decimals = centre.do(work, campus=campus)
     state = "would be closed" if check else "is closed"
-    answer.show(left | {"campus": campus, "checked": check}, lines=lambda: _farewell(campus, state, left))
+    answer.show(left | {"campus": campus, "checked": check}, lines=lambda: _farewell(campus, state, left, decimals))
 
 
-async def _left(store: Store, campus: str) -> dict[str, Any]:
-    """What a campus leaves behind: {outstanding: {currency: amount}, under_way, aside, agents}."""
+async def _left(store: Store, campus: str) -> tuple[dict[str, Any], dict[str, int]]:
+    """What a campus leaves behind: {outstanding: {currency: amount}, under_way, aside, agents}; and the decimals."""
     from catalogue import tenants
     from catalogue.finance import liability
     from catalogue.proof import rejected
     from catalogue.redemption import records
+    from catalogue.wallets import currencies
 
     async with store.reading() as conn:
         owed = {one.currency: one.outstanding for one in await liability.report(conn, campus)}
-        return {
+        found = {
             "outstanding": owed,
             "under_way": await records.under_way(conn, campus),
             "aside": await rejected.count(conn, campus),
             "agents": sum(row["state"] == "active" for row in await tenants.agents(conn, campus)),
         }
+        return found, await currencies.decimals(conn, campus)
 
 
-def _farewell(campus: str, state: str, left: dict[str, Any]) -> list[str]:
-    owed = ", ".join(f"{amount} {currency}" for currency, amount in sorted(left["outstanding"].items())) or "nothing"
+def _farewell(campus: str, state: str, left: dict[str, Any], decimals: dict[str, int]) -> list[str]:
+    outstanding = sorted(left["outstanding"].items())
+    owed = ", ".join(amount(units, currency, decimals) for currency, units in outstanding) or "nothing"
     ends = ("redemption waits for a partner: it ends", "redemptions wait for a partner: they end")
     waiting = counted(left["under_way"], *ends)
     return [

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, select, text, update
+from sqlalchemy import and_, bindparam, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
@@ -21,6 +21,7 @@ from catalogue.store.sums import KEPT_MAX, halves, whole
 from catalogue.wallets import dates
 from catalogue.wallets.moves import EARNED
 from wire.entry import AMOUNT_MAX
+from wire.money import amounts
 
 OVER = "over the issue limit"
 """How the reason begins for which an entry is set aside."""
@@ -31,9 +32,16 @@ _KEEP = text(
     " ON CONFLICT (campus, currency) DO UPDATE SET per_day = excluded.per_day"
 )
 
+_SAME = and_(
+    schema.currency.c.campus == schema.issue_limit.c.campus, schema.currency.c.currency == schema.issue_limit.c.currency
+)
 _LIMITS = (
-    select(schema.issue_limit, schema.policy.c.timezone)
-    .select_from(schema.issue_limit.outerjoin(schema.policy, schema.policy.c.campus == schema.issue_limit.c.campus))
+    select(schema.issue_limit, schema.policy.c.timezone, schema.currency.c.decimals)
+    .select_from(
+        schema.issue_limit.outerjoin(schema.policy, schema.policy.c.campus == schema.issue_limit.c.campus).outerjoin(
+            schema.currency, _SAME
+        )
+    )
     .where(schema.issue_limit.c.campus == bindparam("campus"))
     .order_by(schema.issue_limit.c.currency)
     .with_for_update(of=schema.issue_limit)
@@ -41,11 +49,12 @@ _LIMITS = (
 
 
 class Room(NamedTuple):
-    """What may still be issued today of ``per_day``."""
+    """What may still be issued today of ``per_day``; ``decimals`` are the currency's."""
 
     per_day: int
     issued: int
     day: str
+    decimals: int = 0
 
     @property
     def left(self) -> int:
@@ -55,7 +64,8 @@ class Room(NamedTuple):
 
 def refusal(room: Room, currency: str) -> str:
     """Why an entry is set aside."""
-    return f"{OVER}: the catalogue takes {room.per_day} {currency} a day from this campus"
+    much = amounts.number(room.per_day, room.decimals)
+    return f"{OVER}: the catalogue takes {much} {currency} a day from this campus"
 
 
 async def hold(conn: AsyncConnection, campus: str, *, now: int) -> dict[str, Room]:
@@ -66,7 +76,8 @@ async def hold(conn: AsyncConnection, campus: str, *, now: int) -> dict[str, Roo
         today = day_of(now, zone)
         if row.day == next_day(today):
             today = row.day  # who came after midnight was faster: one day's count is never begun twice
-        rooms[row.currency] = Room(row.per_day, row.issued if row.day == today else 0, today)
+        issued = row.issued if row.day == today else 0
+        rooms[row.currency] = Room(row.per_day, issued, today, row.decimals or 0)
     return rooms
 
 

@@ -72,6 +72,11 @@ async def of_campus(conn: AsyncConnection, campus: str) -> dict[str, Currency]:
     return {row.currency: _read(row) for row in await conn.execute(_CURRENCIES, {"campus": campus})}
 
 
+async def decimals(conn: AsyncConnection, campus: str) -> dict[str, int]:
+    """How many digits each of a campus's currencies has behind the point, for whoever reads sums of it."""
+    return {name: one.decimals for name, one in (await of_campus(conn, campus)).items()}
+
+
 async def one(conn: AsyncConnection, campus: str, name: str) -> Currency:
     """A currency; what nobody said anything of is spendable in whole units, and a badge is not."""
     row = (await conn.execute(select(currency).where(currency.c.campus == campus, currency.c.currency == name))).first()

@@ -12,6 +12,11 @@ def number(units: int, decimals: int) -> str:
     return f"{sign}{whole}.{part:0{decimals}d}" if decimals else f"{sign}{whole}"
 
 
+def figure(units: int, currency: str, decimals: Mapping[str, int], *, signed: bool = False) -> str:
+    """The same by the currency's name; what nobody said anything of has no decimals. ``signed`` says `+` too."""
+    return f"{'+' if signed and units >= 0 else ''}{number(units, decimals.get(currency, 0))}"
+
+
 def amount(units: int, currency: str, decimals: Mapping[str, int]) -> str:
-    """So many smallest units with the name of the currency; what nobody said anything of has no decimals."""
-    return f"{number(units, decimals.get(currency, 0))} {currency}"
+    """The same with the name of the currency behind it."""
+    return f"{figure(units, currency, decimals)} {currency}"

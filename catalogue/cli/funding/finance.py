@@ -9,6 +9,7 @@ import typer
 from catalogue.cli.common import Answer, Application, Campus, Centre, Form, Lines, act, iso, now, operator
 from catalogue.cli.funding import everywhere
 from catalogue.cli.funding.month import fields, write
+from wire.money.amounts import figure
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,16 +33,18 @@ def close(
     Example: rewards-catalogue finance close uni-example 2026-09
     """
 
-    async def work(store: Store) -> Month:
+    async def work(store: Store) -> tuple[Month, dict[str, int]]:
         from catalogue import acts, schema, tenants
         from catalogue.finance import closing
+        from catalogue.wallets import currencies
 
         concerned = acts.rows(schema.closed_month, campus=campus)
         async with acts.acting(store, act(campus, "finance.close", month), concerned) as conn:
             await tenants.hold_tenant(conn, campus)
-            return await closing.close(conn, campus, month, now=now(), by=operator())
+            closed = await closing.close(conn, campus, month, now=now(), by=operator())
+            return closed, await currencies.decimals(conn, campus)
 
-    _show(centre.do(work), answer)
+    _show(*centre.do(work), answer)
 
 
 @app.command(name="show")
@@ -57,14 +60,15 @@ def show_(
     Example: rewards-catalogue finance show uni-example 2026-09
     """
 
-    async def look(conn: AsyncConnection) -> Month:
+    async def look(conn: AsyncConnection) -> tuple[Month, dict[str, int]]:
         from catalogue.finance import closing
         from catalogue.funding import months, policy
+        from catalogue.wallets import currencies
 
         this = months.month_of(now(), (await policy.of_campus(conn, campus)).timezone)
-        return await closing.shown(conn, campus, month or this)
+        return await closing.shown(conn, campus, month or this), await currencies.decimals(conn, campus)
 
-    _show(centre.look(look, campus=campus), answer)
+    _show(*centre.look(look, campus=campus), answer)
 
 
 @app.command(name="list")
@@ -131,13 +135,13 @@ def liability(campus: Campus, centre: Centre, answer: Answer) -> None:
     Example: rewards-catalogue finance liability uni-example
     """
 
-    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> tuple[list[dict[str, Any]], dict[str, int]]:
         from catalogue.finance import liability as owed
         from catalogue.wallets import currencies
 
         known = await currencies.of_campus(conn, campus)
         found = await owed.report(conn, campus)
-        return [
+        rows = [
             {
                 "currency": one.currency,
                 "outstanding": one.outstanding,
@@ -150,39 +154,51 @@ def liability(campus: Campus, centre: Centre, answer: Answer) -> None:
             }
             for one in found
         ]
+        return rows, await currencies.decimals(conn, campus)
 
-    rows = centre.look(look, campus=campus)
-    answer.show(rows, lines=lambda: [line for row in rows for line in _owed(row)] or ["nothing is owed"])
+    rows, decimals = centre.look(look, campus=campus)
+    answer.show(rows, lines=lambda: [line for row in rows for line in _owed(row, decimals)] or ["nothing is owed"])
 
 
-def _show(month: Month, answer: Answer) -> None:
+def _show(month: Month, decimals: dict[str, int], answer: Answer) -> None:
     row = fields(month)
-    answer.show(row, lines=lambda: _lines(row))
+    answer.show(row, lines=lambda: _lines(row, decimals))
 
 
-def _lines(row: dict[str, Any]) -> list[str]:
-    lines = [f"{row['campus']} {row['month']}: {row['state']}, movements {row['first_no']} to {row['last_no']}"]
-    for line in row["lines"]:
-        net = line["spent"] - line["refunded"]
-        lines += [
-            f"  {line['currency']}",
-            f"    opening   {line['opening']:>14}",
-            f"    issued    {line['issued']:>+14}   ({line['adjusted']:+} by hand)",
-            f"    spent     {-net:>+14}   ({line['refunded']} of {line['spent']} refunded)",
-            f"    expired   {-line['expired']:>+14}",
-            f"    reversed  {-line['reversed']:>+14}",
-            f"    closing   {line['closing']:>14}",
-        ]
-    return lines
+def _lines(row: dict[str, Any], decimals: dict[str, int]) -> list[str]:
+    head = f"{row['campus']} {row['month']}: {row['state']}, movements {row['first_no']} to {row['last_no']}"
+    return [head, *(told for line in row["lines"] for told in _currency(line, decimals))]
 
 
-def _owed(row: dict[str, Any]) -> list[str]:
+def _currency(line: dict[str, Any], decimals: dict[str, int]) -> list[str]:
+    def plain(units: int) -> str:
+        return figure(units, line["currency"], decimals)
+
+    def signed(units: int) -> str:
+        return figure(units, line["currency"], decimals, signed=True)
+
+    net = line["spent"] - line["refunded"]
+    return [
+        f"  {line['currency']}",
+        f"    opening   {plain(line['opening']):>14}",
+        f"    issued    {signed(line['issued']):>14}   ({signed(line['adjusted'])} by hand)",
+        f"    spent     {signed(-net):>14}   ({plain(line['refunded'])} of {plain(line['spent'])} refunded)",
+        f"    expired   {signed(-line['expired']):>14}",
+        f"    reversed  {signed(-line['reversed']):>14}",
+        f"    closing   {plain(line['closing']):>14}",
+    ]
+
+
+def _owed(row: dict[str, Any], decimals: dict[str, int]) -> list[str]:
+    def told(units: int) -> str:
+        return figure(units, row["currency"], decimals)
+
     worth = f"  {row['value']}" if row["value"] else ""
-    back = f"  (learners owe {row['owed_back']} back)" if row["owed_back"] else ""
-    lines = [f"{row['currency']:20} {row['outstanding']:>14}{worth}{back}"]
+    back = f"  (learners owe {told(row['owed_back'])} back)" if row["owed_back"] else ""
+    lines = [f"{row['currency']:20} {told(row['outstanding']):>14}{worth}{back}"]
     for one in row["by_month"]:
         until = "never expires" if one["month"] == "never" else f"expires in {one['month']}"
-        lines.append(f"  {until:18} {one['amount']:>14}  {one['value']}".rstrip())
+        lines.append(f"  {until:18} {told(one['amount']):>14}  {one['value']}".rstrip())
     return lines
 
 

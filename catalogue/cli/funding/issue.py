@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalogue.cli.common import Answer, Application, Campus, Centre, act, now
+from wire.money.amounts import amount, figure
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,18 +36,21 @@ def limit(
     Example: rewards-catalogue issue limit uni-example 50000 --currency points
     """
 
-    async def work(store: Store) -> Room:
+    async def work(store: Store) -> tuple[Room, dict[str, int]]:
         from catalogue import acts, schema
         from catalogue.funding import issue
+        from catalogue.wallets import currencies
 
         concerned = acts.rows(schema.issue_limit, campus=campus, currency=currency)
         async with acts.acting(store, act(campus, "issue.limit", currency), concerned) as conn:
-            return await issue.put(conn, campus, currency, per_day, now=now())
+            room = await issue.put(conn, campus, currency, per_day, now=now())
+            return room, await currencies.decimals(conn, campus)
 
-    room = centre.do(work, campus=campus)
+    room, decimals = centre.do(work, campus=campus)
+    told, left = amount(per_day, currency, decimals), figure(room.left, currency, decimals)
     answer.show(
         {"campus": campus, "currency": currency, "per_day": per_day, "left": room.left},
-        lines=lambda: [f"{campus} may issue {per_day} {currency} a day; {room.left} are left today"],
+        lines=lambda: [f"{campus} may issue {told} a day; {left} are left today"],
     )
 
 
@@ -82,16 +86,17 @@ def show_(
     Example: rewards-catalogue issue show uni-example --days 14
     """
 
-    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> tuple[list[dict[str, Any]], dict[str, int]]:
         from catalogue.funding import issue
+        from catalogue.wallets import currencies
 
-        return await issue.by_day(conn, campus, days=days, now=now())
+        return await issue.by_day(conn, campus, days=days, now=now()), await currencies.decimals(conn, campus)
 
-    rows = centre.look(look, campus=campus)
-    answer.show(rows, lines=lambda: [_line(row) for row in rows] or ["nothing was issued"])
+    rows, decimals = centre.look(look, campus=campus)
+    answer.show(rows, lines=lambda: [_line(row, decimals) for row in rows] or ["nothing was issued"])
 
 
-def _line(row: dict[str, Any]) -> str:
-    limited = "" if row["limit"] is None else f"  of {row['limit']} a day"
-    total = row["awarded"] + row["adjusted"]
+def _line(row: dict[str, Any], decimals: dict[str, int]) -> str:
+    limited = "" if row["limit"] is None else f"  of {figure(row['limit'], row['currency'], decimals)} a day"
+    total = figure(row["awarded"] + row["adjusted"], row["currency"], decimals)
     return f"{row['day']}  {total:>12} {row['currency']:12} {row['by_hand']:>3} % by hand{limited}"

@@ -10,6 +10,7 @@ import typer
 
 from catalogue.cli.common import Answer, Application, Campus, Centre, act, now, text_of
 from machine.words import counted
+from wire.money.amounts import amount
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -131,9 +132,10 @@ def list_(
     Example: rewards-catalogue reward list uni-example --learner 2mfi7spslsw3rstao7u5yyit
     """
 
-    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> tuple[list[dict[str, Any]], dict[str, int]]:
         from catalogue.redemption import facts
         from catalogue.rewards import shelf
+        from catalogue.wallets import currencies
 
         found = [one async for one in shelf.shelf(conn, campus)]
         whose = frozenset(cohort or ())
@@ -141,12 +143,13 @@ def list_(
         against = [
             "" if learner is None else await facts.against(conn, who, one, whose, country, now=now()) for one in found
         ]
-        return [
+        rows = [
             _row(one) | ({} if learner is None else {"against": why}) for one, why in zip(found, against, strict=True)
         ]
+        return rows, await currencies.decimals(conn, campus)
 
-    rows = centre.look(look, campus=campus)
-    answer.show(rows, lines=lambda: [_told(row) for row in rows] or ["no rewards"])
+    rows, decimals = centre.look(look, campus=campus)
+    answer.show(rows, lines=lambda: [_told(row, decimals) for row in rows] or ["no rewards"])
 
 
 @app.command()
@@ -303,7 +306,7 @@ def labels(campus: Owner, centre: Centre, answer: Answer) -> None:
         from catalogue.wallets import currencies
 
         found = await shelf.labels(conn, campus)
-        decimals = {name: one.decimals for name, one in (await currencies.of_campus(conn, campus)).items()}
+        decimals = await currencies.decimals(conn, campus)
         return [
             one.model_dump(mode="json") | {"asks": gates.asked_of(one, decimals)} for _, one in sorted(found.items())
         ]
@@ -349,8 +352,8 @@ def _row(one: Offered) -> dict[str, Any]:
     return one.reward.model_dump(mode="json") | {"owner": one.owner, "approved": one.approved, "taken": one.taken}
 
 
-def _told(row: dict[str, Any]) -> str:
-    prices = " or ".join(f"{amount} {currency}" for currency, amount in row["price"].items())
+def _told(row: dict[str, Any], decimals: dict[str, int]) -> str:
+    prices = " or ".join(amount(units, currency, decimals) for currency, units in row["price"].items())
     state = row["state"] if row["state"] != "active" else ("approved" if row["approved"] else "not approved")
     why = f"  {row['against'] or 'can be had'}" if "against" in row else ""
     whose = " (every campus's)" if row["owner"] == "*" else ""

@@ -24,6 +24,7 @@ from tests.contract.catalogues import Hand, running_catalogue
 from tests.integration.operator import Operator
 from tests.integration.wallets.bank import ANN, Bank
 from tests.wire_builders import CAMPUS, an_entry
+from wire.money.terms import Currency, Terms
 
 DAY = 86_400
 
@@ -59,6 +60,14 @@ async def send(bank: Bank, *amounts: int, **changes: object) -> list[tuple[int, 
     ]
     taken = await bank.hand.deliver(bodies)
     return [(one.seq, one.reason) for one in taken.rejected]
+
+
+async def test_a_limit_is_told_in_the_units_of_its_currency(bank: Bank, now: int) -> None:
+    await bank.award(1, said=Terms(currencies={"points": Currency(decimals=2)}, levels=()))
+    await limit(bank, 10_050, now)
+    assert await send(bank, 10_050) == [
+        (2, "over the issue limit: the catalogue takes 100.50 points a day from this campus")
+    ]
 
 
 async def accept(bank: Bank, seq: int) -> dict[str, Any]:

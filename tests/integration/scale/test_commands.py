@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
+from catalogue.config import load
 from catalogue.finance import closing
 from catalogue.store import Store, months
+from catalogue.wallets import currencies
 from tests.integration.operator import typed
 from tests.integration.scale.campus import Campus
 from tests.servers import PostgresDatabase
 from tests.wire_builders import CAMPUS
 from wire import keys
+from wire.money.terms import Currency, Terms
 
 SEPTEMBER, OCTOBER = months.begins("2026-09"), months.begins("2026-10")
 SETTINGS = '[database]\nurl = "{0}"\n'
@@ -37,6 +40,15 @@ async def lived(directory: Path, url: str) -> None:
             await closing.close(conn, CAMPUS, now=OCTOBER + 9, by="test")
     finally:
         await store.close()
+
+
+async def with_decimals(directory: Path) -> None:
+    """The campus says that its points have two."""
+    store = await Store.open(load(directory / "catalogue.toml").database)
+    async with store.writing() as conn:
+        said = Terms(currencies={"points": Currency(decimals=2)}, levels=())
+        await currencies.learn(conn, CAMPUS, said)
+    await store.close()
 
 
 class Typist:
@@ -96,6 +108,12 @@ def test_a_month_is_written_listed_verified_let_go_of_and_brought_back(
     assert typist.asks("verify")["entries"] == 4
     acts = [row["act"] for row in typist.asks("audit", "list", "*")]
     assert sorted(acts)[:2] == ["archive.drop", "archive.load"]
+
+
+def test_sums_of_what_was_posted_are_told_in_units(typist: Typist) -> None:
+    asyncio.run(with_decimals(typist.directory))
+    assert " 0.40 points\n" in typist.types("verify", "--sums")[0]
+    assert [row["amount"] for row in typist.asks("verify", "--sums")["sums"]] == [40]
 
 
 def test_a_changed_file_and_a_wrong_month_are_told(typist: Typist) -> None:
