@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import subprocess
 import sys
 import time
@@ -91,7 +93,7 @@ def test_a_server_dies_with_a_session_that_was_killed(tmp_path: Path) -> None:
     pid, directory = session.stdout.readline().split()
     session.kill()
     session.communicate()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (_runs(int(pid)) or Path(directory).exists()) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not _runs(int(pid))
@@ -99,4 +101,24 @@ def test_a_server_dies_with_a_session_that_was_killed(tmp_path: Path) -> None:
 
 
 def _runs(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def test_no_two_processes_of_tests_are_given_the_same_port_and_the_system_gives_none_of_theirs() -> None:
+    asked = "from tests.servers import free_port\nprint([free_port() for _ in range(50)], flush=True)\ninput()"
+    ours = {servers.free_port() for _ in range(50)}
+    others = subprocess.Popen(
+        [sys.executable, "-c", asked],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert others.stdout is not None
+    theirs = set(json.loads(others.stdout.readline()))
+    others.communicate("\n")
+    low, high = (int(word) for word in Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert (len(ours), len(theirs), ours & theirs) == (50, 50, set())
+    assert low <= 20_100 or not [port for port in ours | theirs if low <= port <= high]

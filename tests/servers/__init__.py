@@ -21,8 +21,9 @@ from tests.servers.mariadb import USER_COLUMNS, MariaDatabase, MariaDB, Replicat
 from tests.servers.mysql import ABSENT as MYSQL_ABSENT
 from tests.servers.mysql import MySQL, mysqld, running_mysql
 from tests.servers.pgbouncer import running_pgbouncer
+from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres, PostgresDatabase, running_postgres, running_replica
-from tests.servers.process import ADMIN, ADMIN_PASSWORD, READER, READER_PASSWORD, ServerError, free_port
+from tests.servers.process import ADMIN, ADMIN_PASSWORD, READER, READER_PASSWORD, ServerError
 
 __all__ = [
     "ADMIN",

@@ -15,6 +15,7 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 
+from tests.servers.ports import free_port
 from tests.servers.process import (
     ADMIN,
     ADMIN_PASSWORD,
@@ -23,7 +24,6 @@ from tests.servers.process import (
     START_TIMEOUT_S,
     Process,
     ServerError,
-    free_port,
     program,
     temporary_directory,
     wait,

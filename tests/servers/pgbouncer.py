@@ -8,8 +8,9 @@ import signal
 import socket
 from collections.abc import Iterator
 
+from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres, unprivileged
-from tests.servers.process import Process, free_port, program, temporary_directory, wait
+from tests.servers.process import Process, program, temporary_directory, wait
 
 
 @contextlib.contextmanager

@@ -18,13 +18,13 @@ from typing import Any
 import asyncpg
 
 from tests.servers.mariadb import USER_COLUMNS
+from tests.servers.ports import free_port
 from tests.servers.process import (
     ADMIN,
     READER,
     READER_PASSWORD,
     Process,
     ServerError,
-    free_port,
     program,
     temporary_directory,
     wait,

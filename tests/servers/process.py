@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 60.0
 ADMIN = "admin"
 ADMIN_PASSWORD = "admin-of-a-throw-away-server"
 READER = "companion_ro"
@@ -27,13 +26,6 @@ WATCH = 'read -r _ || { kill -9 "$1"; sleep 1; rm -rf "$2"; }'
 
 class ServerError(RuntimeError):
     """A server could not be started; the text ends with the last lines of its log."""
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def program(name: str, *folders: str) -> str:
