@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Awaitable
 from pathlib import Path
 
@@ -15,11 +16,23 @@ from agent.ledger.writer import UNITS_WAITING_MAX, Writer
 from tests.builders import awards_for, some_events
 from tests.ledgers import Ledger, content, found, opened, page, rows
 
-NUMBERS = """
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000)
-INSERT INTO setting SELECT 'slow' || i, 'x' FROM n
-"""
-"""Takes long enough to be cancelled in the middle of."""
+
+class Held:
+    """A unit whose one statement has begun when ``begun`` says so, and ends when it is told to ``go_on``."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.go_on = threading.Event()
+
+    async def __call__(self, connection: aiosqlite.Connection) -> None:
+        loop = asyncio.get_running_loop()
+
+        def held() -> str:
+            loop.call_soon_threadsafe(self.begun.set)
+            return str(self.go_on.wait(60))
+
+        await connection.create_function("held", 0, held)
+        await connection.execute("INSERT INTO setting SELECT 'slow', held()")
 
 
 async def write(connection: aiosqlite.Connection, *keys: str) -> None:
@@ -100,10 +113,15 @@ async def test_a_page_that_fails_after_its_caller_was_cancelled_leaves_nothing_f
 
 async def test_a_statement_that_is_broken_off_is_rolled_back_with_its_unit(ledger: Ledger) -> None:
     """Cancelled inside a statement, aiosqlite goes on with it: the next commit must not commit it."""
+    held = Held()
 
     async def unit(connection: aiosqlite.Connection) -> None:
-        async with asyncio.timeout(0.01):
-            await connection.execute(NUMBERS)
+        broken_off = asyncio.ensure_future(held(connection))
+        await held.begun.wait()
+        broken_off.cancel()
+        held.go_on.set()
+        await asyncio.wait([broken_off])
+        raise TimeoutError
 
     with pytest.raises(TimeoutError):
         await ledger.run(unit)
@@ -175,22 +193,31 @@ async def test_closing_finishes_what_was_asked_for_and_refuses_what_comes_later(
 
 async def test_closing_is_finished_even_when_the_one_who_closes_is_cancelled(tmp_path: Path) -> None:
     writer = await Writer.open(tmp_path)
-    running = asyncio.create_task(writer.run(lambda connection: connection.execute(NUMBERS)))
-    await asyncio.sleep(0.005)
-    await cancel(asyncio.create_task(writer.close()), times=3)
+    held = Held()
+    running = asyncio.create_task(writer.run(held))
+    await held.begun.wait()
+    closing = asyncio.create_task(writer.close())
+    for _ in range(3):
+        await asyncio.sleep(0)
+        closing.cancel()
+    held.go_on.set()
+    await cancel(closing)
     await running
     async with opened(tmp_path):
-        assert len(settings(tmp_path)) == 300_000
+        assert settings(tmp_path) == ["slow"]
 
 
 async def test_when_the_loop_is_torn_down_nobody_waits_for_ever(tmp_path: Path) -> None:
     """What `asyncio.run` does at its end: every task is cancelled at once, the writer's own too."""
     writer = await Writer.open(tmp_path)
-    waiting = [asyncio.create_task(writer.run(lambda connection: connection.execute(NUMBERS)))]
+    held = Held()
+    waiting: list[asyncio.Task[object]] = [asyncio.create_task(writer.run(held))]
+    await held.begun.wait()
     waiting += [asyncio.create_task(writer.run(lambda c, n=n: c.execute("SELECT ?", (n,)))) for n in range(40)]  # type: ignore[misc]
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0)
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()
+    held.go_on.set()
     async with asyncio.timeout(30):
         await asyncio.gather(*waiting, return_exceptions=True)
         with pytest.raises(TransientError, match="being closed"):
