@@ -6,16 +6,14 @@ import contextlib
 import json
 import re
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from tests.integration.service.manager import Manager
 from tests.integration.test_catalogue_process import Served, command
 from tests.servers import free_port
-
-HEARD_S = 60
 
 
 class Managed:
@@ -26,9 +24,8 @@ class Managed:
         self.log = directory / "log"
         self.port = free_port()
         self.served = Served(self.config, self.log)
-        self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._manager.bind("")  # a name of its own
-        self._manager.settimeout(HEARD_S)
+        self._manager = Manager()
+        self.heard, self.hush = self._manager.heard, self._manager.hush
         self._url = database
         self.write()
 
@@ -41,25 +38,8 @@ class Managed:
     def start(self, watchdog_s: float = 1.0) -> None:
         """Start it, and wait until it says that it is ready."""
         self.hush()
-        name = f"@{self._manager.getsockname()[1:].decode()}"
-        self.served.start(NOTIFY_SOCKET=name, WATCHDOG_USEC=str(int(watchdog_s * 1_000_000)))
+        self.served.start(NOTIFY_SOCKET=self._manager.address, WATCHDOG_USEC=str(int(watchdog_s * 1_000_000)))
         assert self.heard("READY=1")
-
-    def heard(self, word: str) -> str:
-        """The next notification with this word in it; a TimeoutError where there is none."""
-        while word not in (said := self._manager.recv(4_096).decode()):
-            pass
-        return said
-
-    def hush(self) -> list[str]:
-        """What was notified and nobody has heard yet."""
-        found = []
-        self._manager.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                found.append(self._manager.recv(4_096).decode())
-        self._manager.settimeout(HEARD_S)
-        return found
 
     def get(self, path: str) -> tuple[int, str]:
         """What the status address answers."""
