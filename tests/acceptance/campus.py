@@ -97,7 +97,7 @@ def kill(process: programs.Running) -> None:
     process.wait()
 
 
-def wait_until(true: Any, within_s: float = 30.0) -> None:
+def wait_until(true: Any, within_s: float = 90.0) -> None:
     """Wait until ``true()`` is; an AssertionError after ``within_s``."""
     until = time.monotonic() + within_s
     while not true():
@@ -144,7 +144,7 @@ class Service:
         """SIGTERM; its exit code and how many seconds it took."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30), time.monotonic() - began
+        return self.process.wait(90), time.monotonic() - began
 
 
 @contextmanager
@@ -152,7 +152,7 @@ def serving(at: Campus) -> Iterator[Service]:
     """The agent, running and listening, as it tells systemd; gone at the end whatever happens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind("")  # a name of its own
-        manager.settimeout(30)
+        manager.settimeout(90)
         service = Service(at, manager, NOTIFY_SOCKET=f"@{manager.getsockname()[1:].decode()}")
         try:
             assert manager.recv(100).startswith(b"EXTEND_TIMEOUT_USEC="), "a start may take longer than systemd waits"

@@ -136,7 +136,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None and children:
         inner = Path(f"/proc/{children[0]}/task/{children[0]}/children").read_text().split()
         subprocess.run(["kill", "-TERM", *(inner or children)], check=True)
-    assert process.wait(30) == 0
+    assert process.wait(90) == 0
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def running(one: Any) -> Iterator[Vendor]:
     thread = threading.Thread(target=loop.run_until_complete, args=(listen(),))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield found[0]
     finally:
         loop.call_soon_threadsafe(stop.set)

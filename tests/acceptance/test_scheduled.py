@@ -142,7 +142,7 @@ def test_what_comes_too_late_is_told_and_changes_nothing(tmp_path: Path, site: S
 def test_a_running_agent_decides_by_itself_what_is_due(tmp_path: Path, site: SqliteSite) -> None:
     at = at_of(tmp_path, site)
     with service_of(at) as running:
-        wait_until(lambda: len(running.logged("scheduled_run")) >= 3, 40)
+        wait_until(lambda: len(running.logged("scheduled_run")) >= 3)
         assert at.command("scheduled", "run").stdout.strip() == ""
     assert len(prizes(at)) == 9
 

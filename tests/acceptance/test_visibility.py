@@ -134,7 +134,7 @@ def test_two_writers_out_of_order_with_rollbacks_and_slow_inserts_are_paid_to_th
         for writer in writers:
             writer.join()
         expected = {(str(user), f"lesson=moodle:{lesson}") for writer in writers for user, lesson in writer.committed}
-        wait_until(lambda: _paid(ledger).keys() >= expected, within_s=30)
+        wait_until(lambda: _paid(ledger).keys() >= expected)
     finally:
         kill(process)
     assert _paid(ledger) == Counter(expected)

@@ -68,7 +68,12 @@ async def reached(client: Client) -> bool:
 
 
 async def test_more_requests_than_fit_are_asked_to_come_back(tmp_path: Path) -> None:
-    async with a_door(tmp_path, in_flight_max=1) as url, aiohttp.ClientSession() as session:
+    counts = Counts()
+    async with (
+        asyncio.timeout(60),
+        a_door(tmp_path, in_flight_max=1, counts=counts) as url,
+        aiohttp.ClientSession() as session,
+    ):
         hold = asyncio.Event()
 
         async def slowly() -> AsyncIterator[bytes]:
@@ -77,7 +82,7 @@ async def test_more_requests_than_fit_are_asked_to_come_back(tmp_path: Path) -> 
             yield b"end"
 
         slow = asyncio.create_task(session.post(f"{url}/v1/batches", data=slowly()))
-        await asyncio.sleep(0.2)
+        await until(lambda: counts.in_flight == 1)
         async with session.get(f"{url}/livez") as response:
             assert response.status == 503
             assert response.headers["Retry-After"] == "2"
@@ -107,14 +112,16 @@ async def test_it_is_alive_whatever_becomes_of_its_database(tmp_path: Path, post
 
 async def test_a_request_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     async with a_door(tmp_path, request_s_max=0.2) as url, aiohttp.ClientSession() as session:
+        told = asyncio.Event()
 
         async def never() -> AsyncIterator[bytes]:
             yield b"begin"
-            await asyncio.sleep(5)
+            await told.wait()
 
         async with session.post(f"{url}/v1/batches", data=never()) as response:
             assert response.status == 503
             assert (await response.json())["error"] == "slow"
+        told.set()
 
 
 async def half_sent(url: str, counts: Counts) -> asyncio.StreamWriter:

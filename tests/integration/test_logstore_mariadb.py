@@ -262,7 +262,7 @@ async def test_an_account_that_may_write_is_told(site: MariaSite, mariadb: serve
 
 async def test_a_statement_that_takes_too_long_is_transient(site: MariaSite, clock: HandClock) -> None:
     log(site, *range(1, 20_000))
-    async with collecting(site.options(), clock, limits=Limits(statement_s=0.001, connect_s=1)) as collector:
+    async with collecting(site.options(), clock, limits=Limits(statement_s=0.001)) as collector:
         with pytest.raises(TransientError, match="took longer than"):
             await asyncio.gather(*(read(collector, demand=EVERYTHING) for _ in range(20)))
 

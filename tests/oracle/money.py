@@ -36,7 +36,7 @@ from tests.wire_builders import CAMPUS
 DAY_S = 86_400
 WHO = ("ann", "ben")
 BY_HAND = Correction(reason="by hand", by="B. Desk")
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 LIVES: Mapping[str, int | None] = {"never": None, "36h": 129_600, "5d": 5 * DAY_S, "20d": 20 * DAY_S}
 LASTING = ("never", "36h", "5d", "5d", "20d", "20d")
 

@@ -69,7 +69,7 @@ class Story:
             case "mood":
                 self.fake.mood = what
             case "ask":
-                await agent.outbox.check_stand(limit_s=5)
+                await agent.outbox.check_stand(limit_s=60)
             case "backup":
                 self.backup = self.fake.backup()
             case "restore":
@@ -80,7 +80,7 @@ class Story:
 
     async def step(self, agent: Delivering) -> None:
         before = agent.standing()
-        came = await agent.outbox.step(limit_s=5)
+        came = await agent.outbox.step(limit_s=60)
         after = agent.standing()
         if self.fake.mood in NEVER_ACKNOWLEDGE:
             assert came in {Step.failed, Step.idle, Step.fault, Step.moved}

@@ -188,7 +188,7 @@ async def test_retry_after_is_honoured_and_the_backoff_survives_a_restart(
 
 async def until_acked(agent: Delivering, seq: int) -> None:
     """Wait until the loop has delivered up to ``seq``."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while agent.standing()["acked_seq"] < seq:  # noqa: ASYNC110 - the loop under test tells nobody
             await asyncio.sleep(0.05)
 
@@ -263,7 +263,7 @@ async def test_the_real_catalogue_takes_what_the_outbox_sends(tmp_path: Path) ->
     async with running_catalogue(tmp_path, f"sqlite:///{tmp_path}/books.db") as real:
         async with delivering(data_dir, real.url, await real.add_tenant(CAMPUS)) as agent:
             await agent.write(1500)
-            assert await agent.outbox.drain(limit_s=30.0)
+            assert await agent.drain()
             assert agent.outbox.status()["waiting"] == 0
         assert sum((await real.wallets(CAMPUS)).values()) == 15_000
 
@@ -280,5 +280,5 @@ async def test_an_answer_without_end_is_cut_off(agent: Delivering, fake: FakeCat
         place = Place(url=f"http://127.0.0.1:{port}")
         client = Client(place, key_file=agent.data_dir / "agent.ed25519", clock=ManualClock())
         with pytest.raises(TransientError, match="longer than"):
-            await client.get_stand(campus=CAMPUS, agent="agent-1", limit_s=10 * LIMIT_S)
+            await client.get_stand(campus=CAMPUS, agent="agent-1", limit_s=LIMIT_S)
         await client.close()

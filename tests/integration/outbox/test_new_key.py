@@ -210,7 +210,7 @@ async def test_entries_that_a_running_agent_writes_after_it_are_named_by_the_new
         await enrol(token, wish, forget=here.recorder.forget, **way)  # type: ignore[arg-type]
         await here.take(event(lesson="2").seen)
         outbox = Outbox(writer=here.writer, data_dir=at, client=client, environment="production", clock=clock)
-        assert await outbox.drain(limit_s=5)
+        assert await outbox.drain(limit_s=60)
         await outbox.close()
     assert [name for (name,) in rows(at, "SELECT CAST(body AS TEXT) ->> 'entry_id' FROM entry ORDER BY seq")] == [
         "1-1",

@@ -24,7 +24,7 @@ from catalogue.app import wall_clock
 from catalogue.errors import CatalogueError
 from catalogue.proof import keys, rejected, sites
 from tests.contract.catalogues import RealCatalogue, running_catalogue
-from tests.outboxes import Delivering, delivering, room
+from tests.outboxes import LIMIT_S, Delivering, delivering, room
 from tests.wire_builders import CAMPUS, an_entry
 from wire import keys as wire_keys
 from wire.entry import AMOUNT_MAX
@@ -37,10 +37,6 @@ async def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
         url = request.getfixturevalue("postgres_database").dsn
     async with running_catalogue(tmp_path, url) as real:
         yield real
-
-
-LIMIT_S = 30.0
-"""A thousand entries take their time on a busy machine."""
 
 
 async def rotated(catalogue: RealCatalogue, path: Path) -> None:

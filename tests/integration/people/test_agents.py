@@ -187,7 +187,7 @@ async def test_that_keys_differ_is_kept_though_the_disk_was_full_when_it_was_tol
         assert await two.outbox.drain(limit_s=LIMIT_S)
         with behind_its_back(tmp_path / "two") as ledger:
             ledger.execute(full)
-        assert not await two.telling.drain(limit_s=5)
+        assert not await two.telling.drain(limit_s=60)
         with behind_its_back(tmp_path / "two"):
             pass  # no trigger is left: there is room again
         assert await two.telling.drain(limit_s=LIMIT_S)
@@ -269,7 +269,7 @@ async def test_an_agent_with_nothing_to_deliver_tells_a_catalogue_that_was_put_b
             await conn.execute(insert(schema.person_tag), copy)
             await conn.execute(delete(schema.link_head))
         await one.sync()
-        await one.outbox.drain(limit_s=5)
+        await one.outbox.drain(limit_s=60)
         assert await tags_of(real) == []
 
 
@@ -284,6 +284,6 @@ async def test_a_catalogue_of_before_is_asked_again_and_delivery_goes_on(real: R
         one.telling._client = Client(  # noqa: SLF001 - another place for the same agent
             Place(url=f"{real.url}/older"), key_file=tmp_path / "one" / "agent.ed25519", clock=SystemClock()
         )
-        assert not await one.telling.drain(limit_s=5)
+        assert not await one.telling.drain(limit_s=60)
         assert await one.outbox.drain(limit_s=LIMIT_S)
         assert one.untold() == 1

@@ -95,7 +95,7 @@ async def test_who_opts_out_while_a_name_is_looked_up_or_its_answer_is_lost_has_
     lms = an_lms()
     async with school(tmp_path / "a", one, lms, fails=["", "after"]) as at:
         await at.acts("35", "36")
-        assert not await at.naming.drain(limit_s=5)
+        assert not await at.naming.drain(limit_s=60)
         assert await at.called() == {"moodle:35": "ann", "moodle:36": "ben"}, "it arrived, and nobody knows"
         await at.out("35")
         assert await at.told() == {"moodle:36": "ben"}
@@ -146,8 +146,8 @@ async def test_back_at_pseudonyms_all_is_withdrawn_and_forgotten_and_names_may_c
         await at.acts("35", "36")
         await at.told()
     async with school(tmp_path / "a", real, lms, said_by="", fails=["before", "after"]) as at:
-        assert not await at.naming.drain(limit_s=5)
-        assert not await at.naming.drain(limit_s=5)
+        assert not await at.naming.drain(limit_s=60)
+        assert not await at.naming.drain(limit_s=60)
         assert await at.told() == {}
         assert rows(at.here.data_dir, "SELECT * FROM name_told") == []
         assert settings(at).keys() == {"names_withdrawn_at"}
@@ -166,7 +166,7 @@ async def test_a_catalogue_that_keeps_no_names_is_sent_none_and_delivery_goes_on
     try:
         async with school(tmp_path / "a", older, lms) as at:
             await at.acts("35")
-            assert not await at.naming.drain(limit_s=5)
+            assert not await at.naming.drain(limit_s=60)
             assert lms.asked == [], "nobody is looked up for it"
             assert not any(b"ann" in body for body, *_ in at.line.sent)
             await at.acts("36")
@@ -190,7 +190,7 @@ async def test_another_register_than_before_is_told_everything_anew(real: RealCa
         await at.line.replay()
         assert await at.called() == {}, "what was for the one before comes too late"
         await at.acts("37")
-        assert not await at.naming.drain(limit_s=5), "it was put back between two messages"
+        assert not await at.naming.drain(limit_s=60), "it was put back between two messages"
         assert len(await at.told()) == 3
 
 

@@ -55,7 +55,7 @@ async def deliver(directory: Path, real: RealCatalogue, text: str, lesson: str, 
             new_key(directory / "agent.ed25519")
             wish = Wish(campus=CAMPUS, environment="production", url=real.url)
             await enrol(token, wish, client=client, writer=here.writer, data_dir=directory, clock=clock)
-        assert await outbox.drain(limit_s=5)
+        assert await outbox.drain(limit_s=60)
         await outbox.close()
 
 
