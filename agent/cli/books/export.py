@@ -1,4 +1,4 @@
-"""The ledger as rows for others: the contract's columns as CSV, JSON lines or a JSON list; written as they are read."""
+"""The ledger as rows for others: those that are asked for, in the contract's columns; written as they are read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from agent.cli.terms.rows import COLUMNS, row_of
+from agent.cli.terms.sheets import guarded
 from machine.sheets import Rows
 
 if TYPE_CHECKING:
     from agent.ledger.reading import Choice, EntryRow
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a text that begins so for a formula."""
 
 
 def asked_for(entries: Iterable[EntryRow], choice: Choice) -> Iterator[EntryRow]:
@@ -45,28 +43,3 @@ def _guarded(entry: EntryRow) -> Iterable[Any]:
     row = row_of(entry)
     row["reason"] = guarded(row["reason"])
     return row.values()
-
-
-def guarded(text: str) -> str:
-    """A text that a spreadsheet would calculate gets a quote before it."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def write_json_lines(entries: Iterable[EntryRow], out: BinaryIO) -> None:
-    """One JSON object in each line, keys in the contract's order."""
-    import orjson
-
-    out.writelines(orjson.dumps(row_of(entry), option=orjson.OPT_APPEND_NEWLINE) for entry in entries)
-    out.flush()
-
-
-def write_json_list(entries: Iterable[EntryRow], out: BinaryIO) -> None:
-    """One JSON list with an object in each line, keys in the contract's order."""
-    import orjson
-
-    out.write(b"[")
-    for number, entry in enumerate(entries):
-        out.write(b",\n" if number else b"\n")
-        out.write(orjson.dumps(row_of(entry)))
-    out.write(b"\n]\n")
-    out.flush()

@@ -140,10 +140,11 @@ def export(
     Example: rewards-agent ledger export --rule quiz-80 --since 2026-09-01 --until 2026-09-30 > september.csv
     """
     from agent.cli.books import statement
-    from agent.cli.books.export import asked_for, write_csv, write_json_lines, write_json_list
+    from agent.cli.books.export import asked_for, write_csv
+    from agent.cli.terms.rows import row_of
+    from agent.cli.terms.sheets import write_json_lines, write_json_list
     from wire.money.terms import BADGE_PREFIX
 
-    write = write_json_list if json else write_csv if form == "csv" else write_json_lines
     settings = settings_of(config)
     with ledger_of(config) as connection:
         span = (0, ALWAYS)
@@ -155,7 +156,11 @@ def export(
             found = _entries(connection, after, total, badges or currency.startswith(BADGE_PREFIX), progress)
             if with_statement:
                 found = statement.beside(connection, found, after)
-            write(asked_for(found, choice), sys.stdout.buffer)
+            chosen = asked_for(found, choice)
+            if form == "csv" and not json:
+                write_csv(chosen, sys.stdout.buffer)
+            else:
+                (write_json_list if json else write_json_lines)(map(row_of, chosen), sys.stdout.buffer)
 
 
 def _newest(connection: sqlite3.Connection) -> int:

@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from agent.cli.books.export import guarded
 from agent.cli.frame import text_of
 from agent.cli.terms.inforce import smallest_units
+from agent.cli.terms.sheets import guarded
 from agent.collectors.csvfile.source import opened
 from agent.errors import InvalidInputError
 from machine.sheets import Rows

@@ -16,6 +16,7 @@ from agent.cli.access import ledger_of
 from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, tell, utc
 from agent.cli.helpdesk.told import as_if_told, recorded_told, settled_as
 from agent.cli.helpdesk.uncounted import uncounted
+from agent.cli.measures.events import export
 from agent.cli.mending.replay import replay
 from agent.cli.mending.requeue import requeue
 from agent.cli.terms.inforce import SinceOption, UntilOption, local, rules_in_force, span_of, zone_of
@@ -37,6 +38,7 @@ COLUMNS = ("occurred_at", "log", "kind", "people", "trust", "outcomes", "event_i
 _SHORT = 12
 """Digits of an event id that a table shows; enough to ask for it."""
 
+app.command("export")(export)
 app.command("replay")(replay)
 app.command("requeue")(requeue)
 

@@ -11,9 +11,9 @@ Advance = Callable[[int, int, str], None]
 
 
 @contextmanager
-def bar(description: str) -> Iterator[Advance]:
-    """A bar while the block runs, gone after it; nothing where nobody looks."""
-    if not sys.stderr.isatty():
+def bar(description: str, *, shown: bool = True) -> Iterator[Advance]:
+    """A bar while the block runs, gone after it; nothing where nobody looks, or it is not to be ``shown``."""
+    if not (shown and sys.stderr.isatty()):
         yield lambda _done, _total, _told: None
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
