@@ -152,7 +152,7 @@ def _not_open(number: int, state: str | None) -> Result:
 
 
 def _told(freed: list[Decision]) -> list[Result]:
-    counted = Counter(one.learner for one in freed if one.outcome is not Outcome.refused)
+    counted = Counter(one.learner for one in freed if one.outcome not in (Outcome.refused, Outcome.reversed))
     return [
         {"decision": 0, "outcome": "decided again", "learner": learner, "count": count}
         for learner, count in counted.items()

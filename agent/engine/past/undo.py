@@ -183,6 +183,15 @@ class Acts:
         for use in uses:
             self._awards.setdefault((use.meter, use.bucket, use.learner), []).append(award)
 
+    def answered(self, uses: Iterable[Use], award: Award) -> None:
+        """What was about these objects is answered already."""
+        for use in uses:
+            where = (use.meter, use.bucket, use.learner)
+            gone = (award.learner, award.scope, award.generation)
+            self._awards[where] = [
+                one for one in self._awards.get(where, ()) if (one.learner, one.scope, one.generation) != gone
+            ]
+
     def held(self, decision: Decision, number: int) -> None:
         """A hold of this page."""
         for use in decision.uses:

@@ -9,8 +9,9 @@ from typing import Any
 
 from agent.config.grammar import Number, shown_number, toml_number
 from agent.engine.past import following, undo
-from agent.engine.review import approval, set_free
-from agent.engine.stories.teller import Teller
+from agent.engine.review import approval
+from agent.engine.stories import freed
+from agent.engine.stories.teller import Teller, what
 from agent.engine.stories.told import SITE
 from agent.errors import InvalidInputError
 from agent.model import Decision, Outcome
@@ -71,7 +72,7 @@ def settle(ruling: Ruling, teller: Teller) -> list[Decision]:
     event = teller.events[held.event_id]
     wanted = {name: _smallest(name, amount, rulebook.decimals) for name, amount in ruling.amounts.items()}
     key, objects = (held.rule_id, held.learner, held.scope), [use for use in held.uses if undo.is_object(use)]
-    number, waiting = teller.holds[_what(held)], state.holds.get(key, ())
+    number, waiting = teller.holds[what(held)], state.holds.get(key, ())
     opens = [state.acts.close((use.meter, use.bucket, use.learner), number) for use in objects]
     if not (all(opens) and (held.reserves or number in waiting)):  # undone since, or an award took its place
         raise InvalidInputError(f"what {held.rule_id} held of event {ruling.event} is settled already")
@@ -79,12 +80,12 @@ def settle(ruling: Ruling, teller: Teller) -> list[Decision]:
         state.uses.release(use)
     state.holds[key] = tuple(other for other in waiting if other != number)
     if not ruling.approved:
-        return [_rejected(held), *_set_free(held, teller)]
+        return [_rejected(held), *freed.decided(held, teller)]
     decision = approval.approve(held, rulebook, rulebook, state, wanted, source=event.seen.source)
     if decision.outcome is Outcome.awarded and objects:
         state.acts.paid(objects, undo.award_of(decision, event.seen, 1))
     decided = [decision, *following.after([decision], event, held.role, rulebook.recognition, state)]
-    return decided if decision.postings == held.postings else [*decided, *_set_free(held, teller)]
+    return decided if decision.postings == held.postings else [*decided, *freed.decided(held, teller)]
 
 
 def _smallest(currency: str, amount: Number, decimals: Mapping[str, int]) -> int:
@@ -92,27 +93,6 @@ def _smallest(currency: str, amount: Number, decimals: Mapping[str, int]) -> int
     if scaled.denominator != 1:
         raise InvalidInputError(f"{shown_number(amount)} is finer than {currency} can be")
     return int(scaled)
-
-
-def _set_free(held: Decision, teller: Teller) -> list[Decision]:
-    """What had been refused because of a hold is decided again, the oldest arrival first."""
-    freed = {(use.meter, use.bucket, use.learner) for use in held.reserves}
-    said = [one for each in teller.told for one in each]
-    since = {(*_what(one), one.reason) for one in said[said.index(held) :] if one.outcome is Outcome.refused}
-    last = {_what(one): one for one in said}
-    arrived = {event_id: number for number, event_id in enumerate(teller.events)}
-    verdicts = []
-    for one in sorted(last.values(), key=lambda one: arrived.get(one.event_id, 0)):
-        if one.learner == held.learner and (*_what(one), one.reason) in since and one.outcome is Outcome.refused:
-            about = (teller.events[one.event_id], one.rule_id, one.role, one.reason)
-            verdict = set_free.blocked(*about, rulebook=teller.rulebook, freed=freed)
-            verdicts += [verdict] if verdict is not None else []
-    # What is refused again while a later hold keeps something is said again: it is found when that falls too.
-    stand = [one for one in said if last[_what(one)] is one]
-    waits = max((n for n, one in enumerate(stand) if one.learner == held.learner and one.reserves), default=-1)
-    before = {(one.event_id, one.rule_id, one.role, one.reason) for one in stand[waits + 1 :]}
-    set_free.taken_out(verdicts, teller.state.uses)
-    return set_free.otherwise(teller.book(verdicts), before)
 
 
 def _held(ruling: Ruling, told: Sequence[Sequence[Decision]]) -> Decision:
@@ -125,7 +105,7 @@ def _held(ruling: Ruling, told: Sequence[Sequence[Decision]]) -> Decision:
         for one in each
         if one.event_id in events and ruling.rule in {"", one.rule_id} and whose in {"", one.learner}
     ]
-    held = [one for one in {_what(one): one for one in mine}.values() if one.outcome is Outcome.held]
+    held = [one for one in {what(one): one for one in mine}.values() if one.outcome is Outcome.held]
     if len(held) == 1:
         return held[0]
     was = [one for one in mine if one.outcome is Outcome.held]
@@ -136,10 +116,6 @@ def _held(ruling: Ruling, told: Sequence[Sequence[Decision]]) -> Decision:
     by = f" by {ruling.rule}" if ruling.rule and not held else ""
     whom = f" for {ruling.learner}" if ruling.learner and not held else ""
     raise InvalidInputError(f"event {ruling.event} {waits}{by}{whom}")
-
-
-def _what(decision: Decision) -> tuple[bytes, str, str, str]:
-    return decision.event_id, decision.rule_id, decision.role, decision.learner
 
 
 def _rejected(held: Decision) -> Decision:

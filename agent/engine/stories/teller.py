@@ -14,6 +14,11 @@ from agent.engine.whatif.memory import Memory
 from agent.model import Decision, Event, Outcome
 
 
+def what(decision: Decision) -> tuple[bytes, str, str, str]:
+    """What a decision is about: event, rule, role and learner."""
+    return decision.event_id, decision.rule_id, decision.role, decision.learner
+
+
 class Teller:
     """``told`` has the decisions of each entry of the story, in order; ``events`` all that they are about, by id.
 
@@ -50,7 +55,7 @@ class Teller:
         decisions = self._memory.book(verdicts)
         for number, one in enumerate(decisions, first):
             if one.outcome is Outcome.held:
-                self.holds[one.event_id, one.rule_id, one.role, one.learner] = number
+                self.holds[what(one)] = number
         return decisions
 
     def decided(self, decisions: list[Decision]) -> list[Decision]:
@@ -72,4 +77,4 @@ class Teller:
         return list(found.values())
 
     def _number_of(self, held: Decision) -> int:
-        return self.holds[held.event_id, held.rule_id, held.role, held.learner]
+        return self.holds[what(held)]

@@ -14,6 +14,7 @@ from agent.ledger import codec
 from agent.ledger.corrections import Correction
 from agent.ledger.merging import aliases, held
 from agent.ledger.merging.plan import ONCE, Change, Most, Plan, planned
+from agent.ledger.money import instead
 from agent.ledger.record import Movement, Recorder
 from agent.ledger.record.people import Person, split_learner
 from agent.ledger.record.undoing import is_object
@@ -111,7 +112,7 @@ async def given_over(connection: aiosqlite.Connection, recorder: Recorder, merge
         pairs = await (
             made.by_hand(connection, recorder) if about is None else made.decided(connection, recorder, about)
         )
-        await _same_terms(connection, pairs)
+        await instead.same_terms(connection, ((one.entry["entry_id"], one.answer, one.gift) for one in pairs))
         await _expired_too(connection, pairs, expired, target, merge.now)
     for use in plan.sets:
         await connection.execute(
@@ -316,18 +317,6 @@ async def events_of(connection: aiosqlite.Connection, event_nos: Iterable[int | 
         )
         for number, event_id, source, position, at, trust, payload in rows
     }
-
-
-async def _same_terms(connection: aiosqlite.Connection, pairs: Iterable[_Pair]) -> None:
-    """What is given lives as long as what it stands for: a change of the terms is for new lots only.
-
-    The answer is listed too: what had been spent of the lot is owed there, because all of it is there again at INTO.
-    """
-    await connection.executemany(
-        "INSERT INTO lot_moved SELECT ?, coalesce((SELECT of_seq FROM lot_moved WHERE seq = e.seq), e.seq)"
-        " FROM entry e WHERE e.seq = ?",
-        [(seq, int(one.entry["entry_id"].partition("-")[2])) for one in pairs for seq in (one.answer, one.gift)],
-    )
 
 
 async def _expired_too(

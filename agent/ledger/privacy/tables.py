@@ -179,7 +179,7 @@ LEDGER: Mapping[str, Table] = {
     "currency_terms": Table(why="how long the units of a currency live"),
     "lot_block": Table(why="when blocks of entries come due"),
     "lot_listed": Table(why="how far blocks were made"),
-    "lot_moved": Table(why="numbers of entries that a merge gave"),
+    "lot_moved": Table(why="numbers of entries that were given instead of others"),
     "act": Table(why="what administrators did, by their own names; no learner is named"),
     "setting": Table(
         why="facts about the ledger, and who changed it by hand; sealed, which accounts were erased together"
