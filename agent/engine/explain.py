@@ -77,8 +77,7 @@ def brakes(rule: CompiledRule) -> Iterable[str]:
         for quota in payee.quotas:
             if quota.label.startswith(_BRAKES):
                 only = quota.meter.startswith(f"limit:{rule.id}:{payee.role}:")
-                whose = f" for the {payee.role}" if only else ""
-                said[_stops(quota, whose)] = None
+                said[_stops(quota, f" for the {payee.role}" if only else _of_group(quota, rule))] = None
     return said
 
 
@@ -87,11 +86,17 @@ def shared_brakes(rules: Iterable[CompiledRule]) -> dict[str, list[str]]:
     found: dict[str, dict[str, None]] = {}
     for rule in rules:
         for quota in (quota for payee in rule.payees for quota in payee.shared):
-            found.setdefault(_stops(quota), {})[rule.id] = None
+            found.setdefault(_stops(quota, _of_group(quota, rule)), {})[rule.id] = None
     return {said: list(ids) for said, ids in found.items() if len(ids) > 1}
 
 
-def _stops(quota: Quota, whose: str = "") -> str:
+def _of_group(quota: Quota, rule: CompiledRule) -> str:
+    """Which rules a cap counts together, where it is not all of them: two groups may have caps of one wording."""
+    group = rule.spec.group
+    return f" of group {group}" if group and quota.meter.startswith((f"cap:{group}:", f"cap:{group}@")) else ""
+
+
+def _stops(quota: Quota, whose: str) -> str:
     return f"Stops at {quota.label}{whose}{_OVER[quota.over]}."
 
 

@@ -137,8 +137,15 @@ def told(criterion: Criterion) -> str:
     if criterion.told:
         return criterion.told
     every = criterion.needed == len(criterion.parts)
-    said = (" and " if every else " or ").join(told(part) for part in criterion.parts)
+    said = (" and " if every else " or ").join(_bracketed(part) for part in criterion.parts)
     return said if every or criterion.needed == 1 else f"{criterion.needed} of: {said}"
+
+
+def _bracketed(criterion: Criterion) -> str:
+    """What is asked within what is asked: whoever reads `a and b or c` cannot know which two belong together."""
+    said = told(criterion)
+    several = isinstance(criterion, Several) and not criterion.told and len(criterion.parts) > 1
+    return f"({said})" if several else said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,15 @@ def test_who_may_be_given_a_badge_and_what_levels_are_reached_with_is_told() -> 
     assert told["level Half"] == ("Reached with 0.5 credit earned in all.",)
 
 
+def test_which_of_a_badges_criteria_belong_together_is_told() -> None:
+    book = rulebook(
+        '[[rule]]\nid = "a"\non = "lesson.completed"\naward = 1\n[[badge]]\nid = "b"\nall_of = ["a"]\n'
+        '[[badge]]\nid = "c"\nall_of = ["a"]\nany_of = ["b", { balance = { currency = "points", at_least = 9 } }]\n'
+    )
+    told = of_book(book.badges.values(), book.tiers, book.levels, book.words)
+    assert "Earned by an award of a and (the badge b or 9 points earned in all)." in told["badge c"]
+
+
 def test_the_story_of_the_whole_set_is_true() -> None:
     rules = file(SET)
     (result,) = run_cases(rules, compile_rules(rules, KindTable()))

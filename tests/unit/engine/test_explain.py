@@ -146,10 +146,22 @@ def test_what_several_rules_stop_at_together_is_told_once_and_what_is_each_ones_
     grouped = [rule(more=own + 'group = "g"', name=name) for name in ("a", "b")]
     book = rulebook(shared + "".join(grouped) + rule(more=own, name="c"))
     assert explain.shared_brakes(book.rules) == {
-        "Stops at cap 50 points/day.": ["a", "b"],
+        "Stops at cap 50 points/day of group g.": ["a", "b"],
         "Stops at budget 900 points/week; what goes over is held for review.": ["a", "b", "c"],
     }
     assert explain.shared_brakes(book.rules[:1]) == {}
+
+
+def test_caps_of_two_groups_that_say_the_same_are_not_told_as_one() -> None:
+    caps = [f'[[cap]]\ngroup = "{group}"\nlimit = "9 points/day"\n' for group in ("g", "h")]
+    caps.append('[[cap]]\ngroup = "h"\nsource = "moodle"\nlimit = "9 points/day"\n')
+    rules = [rule(more=f'group = "{group}"', name=name) for name, group in (("a", "g"), ("b", "h"), ("c", "h"))]
+    book = rulebook("".join(caps + rules))
+    assert explain.shared_brakes(book.rules) == {
+        "Stops at cap 9 points/day of group h.": ["b", "c"],
+        "Stops at cap 9 points/day from moodle of group h.": ["b", "c"],
+    }
+    assert "Stops at cap 9 points/day of group g." in explain.rule_sentences(book.rules[0], book)
 
 
 def test_what_a_limit_does_with_what_goes_over_and_for_whom_it_is_are_told() -> None:
