@@ -51,6 +51,7 @@ def explain(
     Example: rewards-agent rules explain rules.toml
     """
     from agent.config.document import nearest
+    from agent.config.kinds import KindTable
     from agent.engine.challenge.told import challenge_sentences
     from agent.engine.explain import rule_sentences, shared_brakes
     from agent.engine.recognition.sentences import of_book
@@ -58,7 +59,8 @@ def explain(
 
     if rule is not None and Path(rule).suffix == ".toml":
         files, rule = [Path(rule), *(files or ())], None
-    _, rulebook = compiled_of(files, config)
+    rules, rulebook = compiled_of(files, config)
+    kinds = KindTable().extended(rules.kinds)
     ids = (*rulebook.by_id(), *(timed.spec.id for timed in rulebook.scheduled))
     if rule is not None and rule not in ids:
         likely = nearest(rule, ids)
@@ -68,7 +70,7 @@ def explain(
         )
     challenges = {one.spec.id: challenge_sentences(one, rulebook) for one in rulebook.challenges}
     said = {
-        name: challenges.get(name) or rule_sentences(one, rulebook)
+        name: challenges.get(name) or rule_sentences(one, rulebook, kinds=kinds)
         for name, one in rulebook.by_id().items()
         if rule in (None, name)
     }

@@ -22,6 +22,12 @@ class KindEntry:
     when: tuple[str, ...] = ()
     suffix: bool = False
 
+    def names(self, lms_event: str) -> bool:
+        """Whether rows of this full name are of this kind (where ``when`` picks them)."""
+        if not self.lms_event:
+            return False
+        return lms_event.endswith(self.lms_event) if self.suffix else lms_event == self.lms_event
+
 
 _COMPLETION = r"\core\event\course_module_completion_updated"
 _SUBMISSION = r"\mod_assign\event\submission_status_updated"
@@ -97,9 +103,8 @@ class KindTable:
 
     def kind_of(self, lms_event: str, when: str = "") -> str | None:
         """The kind of a row, or None where no entry fits (rules can still name the LMS event itself)."""
-        for entry in (each for each in self.entries if each.lms_event):
-            named = lms_event.endswith(entry.lms_event) if entry.suffix else lms_event == entry.lms_event
-            if named and (not entry.when or when in entry.when):
+        for entry in self.entries:
+            if entry.names(lms_event) and (not entry.when or when in entry.when):
                 return entry.kind
         return None
 

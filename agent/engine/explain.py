@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from agent.config.grammar import WEEKDAYS, shown_number
+from agent.config.kinds import DEFAULT_ONCE_PER, KindTable
 from agent.config.rulefile import Rule
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.tables.condition import Active, Audience
 from agent.config.rulefile.tables.review import Review
+from agent.config.rulefile.warn import kinds_of
 from agent.engine import words
 from agent.engine.conditions import told
 from agent.engine.fairness import CompiledCheck
@@ -24,10 +26,12 @@ STAGES = ("no ", "never earns", "mode", "active", "audience", "deny", "condition
 """How reasons begin, in the order in which they are asked; anything else is a quota, the last to be asked."""
 
 
-def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None = None) -> tuple[str, ...]:
-    """What a rule does, a sentence for each of its parts. ``kind`` picks the default of once_per (the rule's first)."""
+MOODLES = KindTable()
+
+
+def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kinds: KindTable = MOODLES) -> tuple[str, ...]:
+    """What a rule does, a sentence for each of its parts. ``kinds`` is the table with what the rules add."""
     spec = rule.spec
-    about = kind or next((pattern for pattern in spec.on if "\\" not in pattern), None)
     said = [f"{spec.title or spec.id}: on {_listed(spec.on, 'or')}.", *([spec.description] if spec.description else [])]
     said.extend(_pays(payee, rule, rulebook) for payee in rule.payees)
     conditions = told(spec.conditions, rulebook.values)
@@ -41,9 +45,8 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     )
     if spec.requires is not None:
         said.append(f"Only for who has {recognised.told(rulebook.words.criterion(spec.requires))}.")
-    names = rule.once(about).names
     often = "once" if spec.frequency == 1 else f"{spec.frequency} times"
-    each = f"Pays {often}{_for_each(names)}."
+    each = f"Pays {often}{_scopes(rule, kinds)}."
     said.append((rule.form.often if rule.form is not None else "") or each)
     if spec.audience is not None:
         said.append(whom(spec.audience))
@@ -62,6 +65,26 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     if spec.mode != "live":
         said.append("Decides and reports, pays nothing." if spec.mode == "shadow" else "Switched off.")
     return tuple(said)
+
+
+def _scopes(rule: CompiledRule, table: KindTable) -> str:
+    """What it is once per; where its kinds differ in that, each with its kinds."""
+    found: dict[tuple[str, ...], dict[str, None]] = {}
+    for pattern in rule.spec.on:
+        for kind in sorted(kinds_of((pattern,), table), key=_family) or (None,):
+            shown = pattern if kind is None or "*" not in pattern else _FAMILIES[_family(kind)]
+            found.setdefault(rule.once(kind).names, {})[shown] = None
+    if len(found) == 1:
+        return _for_each(next(iter(found)))
+    return ",".join(f"{_for_each(names)} ({', '.join(shown)})" for names, shown in found.items())
+
+
+_FAMILIES = (*DEFAULT_ONCE_PER, "all else")
+
+
+def _family(kind: str) -> int:
+    """Which of the families of kinds with a default of their own it belongs to."""
+    return next((n for n, one in enumerate(DEFAULT_ONCE_PER) if fnmatchcase(kind, one)), len(DEFAULT_ONCE_PER))
 
 
 def _for_each(names: Sequence[str]) -> str:

@@ -277,7 +277,7 @@ def _facts_of(rule: CompiledRule, kinds: Iterable[str]) -> set[str]:
     found.update(payee.role for payee in rule.payees if payee.role in FROM_PROFILE)
     if rule.form is not None:
         found.update(rule.form.facts)
-    for kind in kinds:
+    for kind in (None, *kinds):  # an event that no kind is made of has its section all the same
         found.update(name for name in rule.once(kind).names if name in {"section", "post"})
         if kind == "grade.awarded":  # every other act in an activity says itself where it was
             found.add("lesson")

@@ -126,7 +126,7 @@ def kinds_of(patterns: Iterable[str], kinds: KindTable) -> tuple[str, ...]:
     known = kinds.kinds()
     for pattern in patterns:
         if "\\" in pattern:
-            found.extend(entry.kind for entry in kinds.entries if entry.lms_event == pattern)
+            found.extend(entry.kind for entry in kinds.entries if entry.names(pattern))
         elif "*" in pattern:
             found.extend(sorted(kind for kind in known if fnmatchcase(kind, pattern)))
         elif pattern in known:

@@ -6,10 +6,12 @@ from fractions import Fraction
 
 import pytest
 
+from agent.config.kinds import KindTable
 from agent.config.rulefile import Rule
 from agent.engine import explain
+from agent.engine.rules import compile_rules
 from agent.model import Event, Fact, Posting, Trust
-from tests.rule_stories import decide, event, rule, rulebook
+from tests.rule_stories import decide, event, file, rule, rulebook
 
 FULL = rulebook(
     '[currency.coin]\ndecimals = 2\n[[cap]]\nlimit = "9 coin/day"\n'
@@ -42,6 +44,31 @@ def test_a_rule_is_told_in_a_sentence_for_each_of_its_parts() -> None:
         "An event believed less than trusted_source is held.",
         "Decides and reports, pays nothing.",
     )
+
+
+@pytest.mark.parametrize(
+    ("on", "often"),
+    [
+        ("'\\core\\event\\course_viewed'", "once for each course and learner"),
+        ("'\\mod_x\\event\\course_module_viewed'", "once for each lesson and learner"),
+        ('"course*"', "once for each course and learner"),
+        (
+            '["user.logged_in", "course.viewed"]',
+            "once for each day and learner (user.logged_in), for each course and learner (course.viewed)",
+        ),
+        (
+            "['\\mod_x\\event\\y', \"user.*\"]",
+            "once for each event (\\mod_x\\event\\y, all else), for each day and learner (user.logged_in)",
+        ),
+        ("'\\local_k\\event\\y'", "once for each lesson and learner"),
+    ],
+)
+def test_what_it_is_once_per_is_told_of_each_of_its_kinds_where_the_rule_does_not_say(on: str, often: str) -> None:
+    own = "[[kind]]\nkind = \"lesson.kept\"\nlms_event = '\\local_k\\event\\y'\n"
+    rules = file(own + rule().replace('"lesson.completed"', on))
+    table = KindTable().extended(rules.kinds)
+    (made,) = (book := compile_rules(rules, KindTable())).rules
+    assert f"Pays {often}." in explain.rule_sentences(made, book, kinds=table)
 
 
 def test_what_a_rule_does_not_say_is_not_told() -> None:

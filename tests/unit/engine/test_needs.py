@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.rule_stories import rule, rulebook
 
 RULES = r"""
@@ -36,6 +38,19 @@ def test_a_rule_needs_its_facts_those_of_the_denials_it_meets_and_who_is_staff()
     assert needs["quiz"].names == {r"\mod_quiz\event\attempt_submitted"}
     assert r"\mod_hsuforum\event\post_created" in needs["talk"].names
     assert needs["quiz"].kinds == {"quiz.submitted"}
+
+
+@pytest.mark.parametrize("event", [r"\mod_lesson\event\lesson_ended", r"\mod_x\event\course_module_viewed"])
+def test_an_event_named_as_its_lms_calls_it_has_its_section_where_a_rule_is_once_for_each(event: str) -> None:
+    """A rule on an event without a kind of its own said `no section`, unless another rule had asked for sections."""
+    text = rule(more='once_per = "section"').replace('"lesson.completed"', f"'{event}'")
+    assert "section" in rulebook(text).needs["r"].facts
+
+
+def test_an_event_named_as_its_lms_calls_it_meets_the_denials_of_its_kind() -> None:
+    deny = '[[deny]]\non = "lesson.viewed"\nreason = "x"\nconditions = { module = "page" }\n'
+    text = deny + rule().replace('"lesson.completed"', r"'\mod_page\event\course_module_viewed'")
+    assert "module" in rulebook(text).needs["r"].facts
 
 
 def test_where_staff_earn_nobody_asks_who_is_staff() -> None:
