@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ from agent.engine.sighting import again
 from agent.ledger import corrections
 from agent.ledger.corrections import Correction
 from agent.ledger.past import decided
-from agent.ledger.past.decided import Word
+from agent.ledger.past.decided import NO_SET, Hold, Word
 from agent.ledger.record import Recorder
 from agent.model import Decision, Event, Outcome
 from agent.pipeline import Pipeline
@@ -55,10 +55,12 @@ class Deciding:
         counts = Counter[str](events=len(theirs))
         if asked.compensate:
             counts["compensated"] = await self._compensate(connection, asked, judged, numbers, said)
-        anew = [verdict for verdict in judged if not _stands(_word(said, numbers, verdict), rulebook.version, asked)]
+        slots = _slots(judged)
+        anew = [one for one in judged if not _stands(one, _word(said, numbers, one), slots, rulebook.version, asked)]
         counts["stood"] = len(judged) - len(anew)
         tried = [verdict for verdict in anew if _was_tried(_word(said, numbers, verdict))]
-        decisions = _answering(await self._book(connection, anew, tried), numbers, said)
+        waits = {key: _waits(word, rulebook.version) for key, word in said.items()} if asked.waiting else {}
+        decisions = _answering(await self._book(connection, anew, tried), numbers, waits)
         counts["stood"] += len(anew) - len(decisions)
         await self._recorder.settle(connection, by_id, decisions, numbers=numbers, version_no=version_no, now=now)
         decisions = [*decisions, *await self._pipeline.follow(connection, decisions, by_id)]
@@ -150,28 +152,64 @@ def _was_tried(word: Word | None) -> bool:
     return word is not None and word.outcome is Outcome.shadow
 
 
-def _stands(word: Word | None, version: str, asked: Asked) -> bool:
+_Slots = Mapping[tuple[bytes, str, str], set[int]]
+"""(event id, role, rule id) → what its verdicts would add to sets: one act may be several steps of a challenge."""
+
+
+def _slots(judged: Sequence[Verdict]) -> _Slots:
+    found: defaultdict[tuple[bytes, str, str], set[int]] = defaultdict(set)
+    for one in judged:
+        found[_about(one)].add(_slot(one))
+    return found
+
+
+def _about(one: Verdict) -> tuple[bytes, str, str]:
+    return one.event.event_id, one.payee.role, one.rule.id
+
+
+def _slot(one: Verdict) -> int:
+    return NO_SET if one.act is None else one.act.slot
+
+
+def _stands(verdict: Verdict, word: Word | None, slots: _Slots, version: str, asked: Asked) -> bool:
     if word is None:
         return False
-    return word.stands(version) and not (asked.waiting and word.version != version and _waits(word))
+    slot = _slot(verdict)
+    if slot in word.settled:
+        return True
+    # What rules of before held for something that these do not know is answered by whatever these say of the act.
+    waits = _waits(word, version) if asked.waiting else {}
+    if any(where == slot or where not in slots[_about(verdict)] for where in waits):
+        return False
+    return slot in word.waiting or word.stands(version)
 
 
-def _waits(word: Word) -> bool:
-    """Whether it is held for what other rules may not ask: nothing is reserved for it."""
-    return word.hold == "open" and word.why in again.WAITING
+def _waits(word: Word, version: str) -> dict[int, Hold]:
+    """What rules of other versions hold that they may not ask: nothing is reserved for it."""
+    return {slot: one for slot, one in word.waiting.items() if one.why in again.WAITING and one.version != version}
 
 
-def _answering(decisions: Sequence[Decision], numbers: Mapping[bytes, int], said: Words) -> list[Decision]:
-    """The decisions, each closing the hold that it answers; one that would only hold for the same again is left out."""
+def _answering(
+    decisions: Sequence[Decision], numbers: Mapping[bytes, int], waits: Mapping[tuple[int, str, str], dict[int, Hold]]
+) -> list[Decision]:
+    """The decisions, the first of each rule closing the holds that are answered; what only waits on is left out."""
     found = []
+    left = {key: dict(holds) for key, holds in waits.items()}
     for decision in decisions:
-        word = said.get((numbers[decision.event_id], decision.role, decision.rule_id))
-        if word is None or not _waits(word):
+        holds, slot = left.get(_key(decision, numbers), {}), decided.slot_of(decision.uses)
+        if decision.outcome is Outcome.held and slot in holds and decision.hold == holds[slot].why:
+            del holds[slot]
+        else:
             found.append(decision)
-        elif decision.outcome is not Outcome.held or decision.hold != word.why:
-            closes = {*decision.supersedes, word.decision_no}
-            found.append(replace(decision, supersedes=tuple(sorted(closes))))
+    for place, decision in enumerate(found):
+        closes = {hold.decision_no for hold in left.pop(_key(decision, numbers), {}).values()}
+        if closes:
+            found[place] = replace(decision, supersedes=tuple(sorted({*decision.supersedes, *closes})))
     return found
+
+
+def _key(decision: Decision, numbers: Mapping[bytes, int]) -> tuple[int, str, str]:
+    return numbers[decision.event_id], decision.role, decision.rule_id
 
 
 def _changes(

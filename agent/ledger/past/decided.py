@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import aiosqlite
 
+from agent.ledger import codec
 from agent.ledger.record.people import split_learner
 from agent.model import Event, HoldKind, Outcome, Use
 
 _DECIDED = """
-SELECT d.event_no, d.role, n.text, d.outcome, d.reason, r.version, coalesce(h.state, ''), h.kind, d.decision_no
+SELECT d.event_no, d.role, n.text, d.outcome, d.reason, r.version, d.decision_no, h.state, h.kind, h.promise
 FROM json_each(?) w JOIN decision d ON d.event_no = w.value JOIN rules_version r ON r.version_no = d.version_no
 JOIN name n ON n.no = d.rule_no AND n.kind = 'rule' AND n.text IN (SELECT value FROM json_each(?))
 LEFT JOIN hold h ON h.decision_no = d.decision_no
@@ -45,19 +47,32 @@ CROSS JOIN event v ON v.occurred_at = w.value ->> 0 AND hex(v.event_id) = w.valu
 """
 
 
+NO_SET = -1
+"""The slot of what adds nothing to a set."""
+
+
+class Hold(NamedTuple):
+    """A decision that waits, for what, and by which version of the rules."""
+
+    decision_no: int
+    why: HoldKind
+    version: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
     """The newest decision of a rule for one recipient of one event.
 
-    Where it waited, ``why`` says for what and ``hold`` what became of it; else None and empty.
+    One act may be several steps of a challenge, which are one rule: what waits (``waiting``) and what a person has
+    ``settled`` is told by the slot of what it would add to a set, `NO_SET` where it adds nothing.
     """
 
     outcome: Outcome
     reason: str
     version: str
-    hold: str
-    why: HoldKind | None
     decision_no: int
+    waiting: Mapping[int, Hold]
+    settled: frozenset[int]
 
     def stands(self, version: str) -> bool:
         """Whether rules of ``version`` have nothing to say beside it.
@@ -70,22 +85,42 @@ class Word:
         return self.outcome is not Outcome.shadow
 
 
+_PERSONS = frozenset({"approved", "rejected"})
+
+
 async def words(
     connection: aiosqlite.Connection, rules: Iterable[str], event_nos: Iterable[int]
 ) -> dict[tuple[int, str, str], Word]:
     """(event_no, role, rule id) → what that rule said last."""
+    found: dict[tuple[int, str, str], Word] = {}
     rows = await connection.execute_fetchall(_DECIDED, (json.dumps(list(event_nos)), json.dumps(sorted(rules))))
-    return {
-        (event_no, role, rule): Word(
+    for event_no, role, rule, outcome, reason, version, number, state, kind, promise in rows:
+        before = found.get((event_no, role, rule))
+        waiting = {} if before is None else dict(before.waiting)
+        settled = frozenset() if before is None else before.settled
+        if state == "open":
+            waiting[_adds(promise, number)] = Hold(number, HoldKind(kind), version)
+        elif state in _PERSONS:
+            settled |= {_adds(promise, number)}
+        found[event_no, role, rule] = Word(
             outcome=Outcome(outcome),
             reason=reason,
             version=version,
-            hold=hold,
-            why=HoldKind(why) if why else None,
             decision_no=number,
+            waiting=waiting,
+            settled=settled,
         )
-        for event_no, role, rule, outcome, reason, version, hold, why, number in rows
-    }
+    return found
+
+
+def _adds(promise: bytes, decision_no: int) -> int:
+    _, uses = codec.decode_promise(promise)
+    return slot_of(uses[len(codec.decode_reserves(promise, decision_no)) :])
+
+
+def slot_of(uses: Iterable[Use]) -> int:
+    """What a hold that reserves nothing would add to a set, of its uses."""
+    return next((use.slot for use in uses if use.slot >= 0), NO_SET)
 
 
 async def unreversed(connection: aiosqlite.Connection, rule_id: str, decision_nos: Iterable[int]) -> list[int]:
