@@ -20,6 +20,13 @@ EARNED: Mapping[Evidence, Trust] = {
 }
 """What each kind of evidence is worth before ceilings and claims lower it."""
 
+_WORTH: Mapping[Trust, Evidence] = {
+    Trust.trusted_source: Evidence.bearer_token,
+    Trust.client_reported: Evidence.address,
+    Trust.unverified: Evidence.nothing,
+}
+"""What is worth so much and no more."""
+
 
 def tag(seen: Observation, ceiling: Trust, *, claim: Trust = Trust.server_verified) -> Event:
     """The observation with its identity and its trust.
@@ -40,6 +47,11 @@ def tag_all(observations: Iterable[Observation], ceiling: Trust) -> list[Event]:
         Event(seen=seen, event_id=event_id(seen.site, seen.natural_key), trust=earned[seen.evidence])
         for seen in observations
     ]
+
+
+def lowered(evidence: Evidence, claim: Trust) -> Evidence:
+    """The evidence that is left where a sender itself says how far it is to be believed: never better evidence."""
+    return evidence if EARNED[evidence] <= claim else _WORTH[claim]
 
 
 def event_id(site: str, natural_key: Iterable[str]) -> bytes:

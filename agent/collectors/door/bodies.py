@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.collectors.systems.base import EVENTS_MAX
+from agent.model import Trust
 
 Schema = Mapping[str, Any]
 
@@ -44,6 +45,7 @@ _EVENT: Schema = _object(
     people=_ANY,
     submission=_ANY,
     trace=_ANY,
+    trust={"enum": list(Trust.__members__), "description": "can only lower what the source earns"},
 )
 _TOOL_TRIGGER: Schema = {
     **_object(

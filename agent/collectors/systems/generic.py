@@ -8,12 +8,14 @@ One object, a list of them, or `{"events": […]}`. Titles and addresses may sta
 says of who that is (`idnumber`, `email`, `username`, `external_ids`: `{"moodle": "35"}`, an account at another site) is
 compared where the source is trusted to link. A submission's text is measured and not kept. ``request_id`` is of the
 delivery and not of the fact: it is told back and shown beside the act, and never decides whether two acts are one.
+What `trust` says of an event can only lower how far it is believed.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agent.collectors.numbers import exact
@@ -32,7 +34,8 @@ from agent.collectors.systems.base import (
 )
 from agent.config.kinds import KindTable
 from agent.engine.sighting.again import REQUEST_ID
-from agent.model import CLAIMED, ROLES, Fact, Identifier, Observation
+from agent.engine.trust import lowered
+from agent.model import CLAIMED, ROLES, Fact, Identifier, Observation, Trust
 
 KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 """A kind of event: dotted past tense."""
@@ -54,8 +57,9 @@ class Generic:
         del kinds  # the sender names the kind itself
         found = json_of(arrival.body)
         try:
-            acts = of_each(_events(found), lambda data: _act(data, arrival), called="event", like='{"event": …}')
-            return tuple(observed(act, arrival) for act in acts)
+            return tuple(
+                of_each(_events(found), lambda data: _seen(data, arrival), called="event", like='{"event": …}')
+            )
         except RefusedPostError as error:
             error.request = _request_of(found)
             raise
@@ -65,6 +69,16 @@ def _events(found: Any) -> Any:
     """One event, or the list of them."""
     listed = found.get("events") if isinstance(found, dict) else None
     return listed if isinstance(listed, list) else found
+
+
+def _seen(data: Mapping[str, Any], arrival: Arrival) -> Observation:
+    """One event, believed no further than it says itself."""
+    claim = text_in(data, "trust")
+    if claim is not None:
+        if claim not in Trust.__members__:
+            raise invalid("trust", f"one of {', '.join(Trust.__members__)}")
+        arrival = replace(arrival, evidence=lowered(arrival.evidence, Trust[claim]))
+    return observed(_act(data, arrival), arrival)
 
 
 def _act(data: Mapping[str, Any], arrival: Arrival) -> Act:

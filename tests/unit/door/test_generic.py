@@ -63,6 +63,28 @@ def test_the_accounts_of_a_user_at_other_sites_are_told_and_odd_ones_are_not() -
     assert not found.identifiers
 
 
+@pytest.mark.parametrize(
+    ("claim", "believed"),
+    [
+        ("unverified", Trust.unverified),
+        ("client_reported", Trust.client_reported),
+        ("server_verified", Trust.trusted_source),
+        (None, Trust.trusted_source),
+    ],
+)
+def test_an_event_is_believed_no_further_than_it_says_itself(claim: str | None, believed: Trust) -> None:
+    """Nobody asked what a post said of its trust: what a browser had told a sender counted as the sender's word."""
+    first, other = seen([event(trust=claim), event(user="7")])
+    assert trust.tag(first, FULL).trust is believed
+    assert trust.tag(other, FULL).trust is Trust.trusted_source
+
+
+def test_a_trust_that_there_is_not_is_refused_by_name() -> None:
+    with pytest.raises(RefusedPostError) as caught:
+        seen(event(trust="verified"))
+    assert (caught.value.name, "server_verified" in caught.value.hint) == ("trust", True)
+
+
 def test_several_events_in_one_post_keep_their_order() -> None:
     for body in ([event(), event(user="7")], {"events": [event(), event(user="7")]}):
         assert [one.people["subject"] for one in seen(body)] == ["12345", "7"]

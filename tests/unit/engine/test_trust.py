@@ -43,6 +43,13 @@ def test_a_claim_can_only_lower() -> None:
     assert trust.tag(posted, Trust.server_verified, claim=Trust.server_verified).trust is Trust.unverified
 
 
+@pytest.mark.parametrize("evidence", list(Evidence))
+@pytest.mark.parametrize("claim", list(Trust))
+def test_evidence_that_a_sender_lowers_is_worth_what_it_says_and_never_more(evidence: Evidence, claim: Trust) -> None:
+    left = trust.lowered(evidence, claim)
+    assert trust.EARNED[left] is min(trust.EARNED[evidence], claim)
+
+
 def test_an_identity_is_the_hash_of_the_site_and_the_natural_key_as_a_list() -> None:
     expected = hashlib.sha256(b'["moodle","a","\xc3\xa9"]').digest()
     assert trust.event_id("moodle", ("a", "é")) == expected
