@@ -33,6 +33,7 @@ from catalogue.rewards.shelf import Offered
 from catalogue.store import Store
 from catalogue.wallets import book, purse
 from catalogue.wallets.book import InsufficientError, Prepared
+from catalogue.wallets.purse import OthersError
 
 DAY_S = 86_400
 NAME_BYTES = 12
@@ -61,14 +62,16 @@ class Desk:
         Raises:
             RefusedError: something stands against it, or the key was used for something else.
         """
-        for _ in range(TRIES - 1):
+        tries = 0
+        while True:
             try:
                 return await self._answered(wish, now=now, by=by)
+            except OthersError:
+                continue  # wallets were linked or taken apart meanwhile: it is another person who asks
             except DBAPIError as exc:
-                # Somebody asked under this key at the same time: now theirs is there to be seen.
-                if "unique" not in str(exc).lower():
-                    raise
-        return await self._answered(wish, now=now, by=by)
+                tries += 1
+                if tries == TRIES or "unique" not in str(exc).lower():
+                    raise  # else somebody asked under this key at the same time: now theirs is there to be seen
 
     async def _answered(self, wish: Wish, *, now: int, by: str) -> Redemption:
         """Redeem; a no is kept under its key, so that the same request is not granted when it comes once more.

@@ -10,10 +10,10 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalogue.schema import link, spend_leg, wallet
+from catalogue.schema import link, link_head, spend_leg, wallet
 from catalogue.store import Store
 from catalogue.store.rows import WalletKey
 from catalogue.store.sums import halves, kept, whole
@@ -22,8 +22,15 @@ from catalogue.wallets.book import Back, InsufficientError, Prepared
 from catalogue.wallets.moves import Move
 from wire.money.lots import Account
 
+_LINKED = select(link_head.c.no).where(link_head.c.campus == bindparam("campus")).with_for_update(read=True)
+"""Whoever changes links waits until those who look so have ended, and they wait for it."""
+
 LEG = "+"
 """Between the name of a spend and the number of its second and further part."""
+
+
+class OthersError(Exception):
+    """Whose wallets are one person's was changed since it was looked at."""
 
 
 async def names(conn: AsyncConnection, campus: str, learner: str) -> tuple[str, ...]:
@@ -55,15 +62,19 @@ async def spending(
 ) -> Prepared:
     """Hold the wallets of all ``owners``, who are one person, and get ready to take ``amount`` from what expires first.
 
-    ``ref`` names it, once.
+    ``ref`` names it, once. Nobody takes them apart until the transaction ends.
 
     Raises:
         InsufficientError: there is less than that in all of them together.
+        OthersError: they are not one person any more, or somebody else is too.
     """
     learner, currency = key
     if tuple(owners) == (learner,):
         return await book.spending(store, conn, campus, key, amount, ref=ref, now=now)
     found = await book.hold(store, conn, campus, [(owner, currency) for owner in owners], opening=False)
+    await conn.execute(_LINKED, {"campus": campus})
+    if await names(conn, campus, learner) != tuple(owners):
+        raise OthersError
     gone, held, accounts = await book.opened(conn, campus, found, now)
     available = max(sum(account.balance for account in accounts.values()), 0)
     if amount > available:

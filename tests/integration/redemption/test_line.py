@@ -15,6 +15,7 @@ from catalogue import schema
 from catalogue.errors import RefusedError
 from catalogue.wallets import book
 from catalogue.wallets.moves import Move
+from tests.integration.people.town import Town, a_tag
 from tests.integration.redemption.shop import CAMPUS, Shop, a_shop
 from tests.servers import PostgresDatabase
 
@@ -149,3 +150,56 @@ async def test_spends_refunds_and_batches_of_the_same_wallets_never_wait_in_a_ci
         )
         assert (await conn.execute(text(counted))).one().deadlocks == 0
     assert await shop.balance("ann") + await shop.balance("bob") == 2 * 40 + 2 * 10 * ROUNDS
+
+
+async def two_wallets(shop: Shop, **fields: Any) -> Town:
+    """Ann's, of 30 and 40 points, at two agents, and a reward of 50."""
+    town = Town(shop)
+    await town.open()
+    await shop.shelve(**fields)
+    await shop.give("ann-a", 30)
+    await shop.give("ann-b", 40)
+    await town.says("a", "ann-a", a_tag("ann@x"))
+    await town.says("b", "ann-b", a_tag("ann@x"))
+    return town
+
+
+async def waiting(shop: Shop, *tasks: asyncio.Task[Any]) -> None:
+    """Until all of them wait for a lock, or one has not waited."""
+    blocked = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    while not any(task.done() for task in tasks):
+        async with shop.store.glancing() as conn:
+            if (await conn.scalar(blocked) or 0) >= len(tasks):
+                return
+        await asyncio.sleep(0.01)
+
+
+async def test_a_spend_that_waits_while_wallets_are_taken_apart_takes_from_its_own_alone(shop: Shop) -> None:
+    town = await two_wallets(shop)
+    async with shop.store.writing() as conn:
+        await book.hold(shop.store, conn, CAMPUS, [("ann-a", "points"), ("ann-b", "points")])
+        wish = asyncio.create_task(shop.redeem("ann-a"))
+        await waiting(shop, wish)
+        await town.take_apart("ann-a")
+    with pytest.raises(RefusedError, match="it costs 50 points, and there are 30"):
+        await wish
+    assert (await shop.balance("ann-a"), await shop.balance("ann-b")) == (30, 40)
+    await shop.audit()
+
+
+async def test_wallets_are_taken_apart_after_a_spend_of_both_that_was_there_first(shop: Shop) -> None:
+    town = await two_wallets(shop, stock=1)
+    async with shop.store.writing() as conn:
+        await conn.execute(text("SELECT taken FROM offer FOR UPDATE"))
+        wish = asyncio.create_task(shop.redeem("ann-a"))
+        await waiting(shop, wish)
+        apart = asyncio.create_task(town.take_apart("ann-a"))
+        await waiting(shop, wish, apart)
+    made = await wish
+    await apart
+    assert (await shop.balance("ann-a"), await shop.balance("ann-b")) == (0, 20)
+    assert await town.purses() == []
+    await shop.desk.refund(CAMPUS, made.redemption, now=shop.at, by="desk", why="broken")
+    assert (await shop.balance("ann-a"), await shop.balance("ann-b")) == (30, 40), "each has its own back"
