@@ -36,6 +36,11 @@ ELSEWHERE: Mapping[str, Sequence[str]] = {
         "rewards-agent restore",
         "rewards-catalogue restore",
     ),
+    "a campus that vouches for badges: tests/integration/test_credentials.py": (
+        "rewards-agent badge key",
+        "rewards-agent badge publish",
+        "rewards-agent badge credential",
+    ),
     "a log that was put back: tests/integration/test_cli_books.py": ("rewards-agent source accept-rewind",),
     "a campus with two sites or agents: tests/integration/test_linking.py, tests/acceptance/test_purse.py": (
         "rewards-agent learner merge campus2:9",

@@ -33,7 +33,7 @@ COMMANDS: dict[str, Entry] = {
     "report": Entry("agent.cli.books.report", "What a week or a term came to: seen, paid, refused, spent."),
     "import": Entry("agent.cli.importing.csv_file", "What happened elsewhere: CSV files, checked first."),
     "ledger": Entry("agent.cli.books.ledger", "List, export, verify and correct the ledger."),
-    "badge": Entry("agent.cli.badges.badge", "Badges: list, show, give and take."),
+    "badge": Entry("agent.cli.badges.badge", "Badges: list, show, give, take, and make them to show elsewhere."),
     "review": Entry("agent.cli.books.review", "Decisions that are held: list, approve, reject."),
     "scheduled": Entry("agent.cli.scheduled.runs", "Rankings, attendance, draws: what is due, what was decided."),
     "challenge": Entry("agent.cli.challenges.commands", "Challenges: enrol, withdraw, and how far everybody is."),

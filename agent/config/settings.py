@@ -12,6 +12,7 @@ from agent.config import ways_in
 from agent.config.document import Document, Fault, FaultsError, Table, examine, load, nearest, places
 from agent.config.secrets import secret_file
 from agent.config.tables.callback import CallbackSettings
+from agent.config.tables.credentials import CredentialSettings
 from agent.config.tables.privacy import PrivacySettings
 from agent.config.tables.pull import PullSettings
 from agent.config.tables.webservice import WebServiceSource
@@ -169,6 +170,7 @@ class Settings(Table):
     catalogue: CatalogueSettings | None = None
     privacy: PrivacySettings = PrivacySettings()
     callbacks: Annotated[tuple[CallbackSettings, ...], Field(alias="callback")] = ()
+    credentials: CredentialSettings | None = None
     _path: Path = PrivateAttr(default=Path("config.toml"))
 
     @property

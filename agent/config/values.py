@@ -187,6 +187,13 @@ def _web(value: Any) -> str:
     return str(value).rstrip("/")
 
 
+def _https(value: Any) -> str:
+    url = _web(value)
+    if not url.startswith("https://"):
+        raise MisfitError("this address is not https", "write https:// and the host: others must be able to believe it")
+    return url
+
+
 def _door(value: Any) -> str:
     text = _text(value, 'write a path such as "/hook/moodle"')
     if not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+", text):
@@ -220,4 +227,6 @@ DatabaseUrl = Annotated[str, BeforeValidator(_database)]
 """Without password; the file of sqlite and those of TLS are absolute."""
 WebUrl = Annotated[str, BeforeValidator(_web)]
 """`http(s)://host[:port][/path]` without a slash at the end."""
+HttpsUrl = Annotated[str, BeforeValidator(_https)]
+"""A `WebUrl` that is https."""
 DoorPath = Annotated[str, BeforeValidator(_door)]

@@ -30,8 +30,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 READS = frozenset((
     "anomalies", "check", "diff", "doctor", "explain", "export", "facts", "flags", "history", "labels", "liability",
-    "links", "list", "merges", "movements", "progress", "report", "show", "simulate", "spent", "stats", "status",
-    "trends", "verify", "why",
+    "links", "list", "merges", "movements", "progress", "ranking", "report", "show", "simulate", "spent", "stats",
+    "status", "trends", "verify", "why",
 ))  # fmt: skip
 """Commands by their last word that only look."""
 TESTS = {("rewards-agent", "rules", "test")}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.access import ReasonOption, carry_out, ledger_of
+from agent.cli.badges import leaving
 from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
 from agent.cli.terms.inforce import ByOption, rules_in_force, whoever
 from agent.cli.terms.who import learner_of
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from agent.config.rulefile.tables.badge import Badge
     from agent.engine.rulebook import Rulebook
 
-app = Application(no_args_is_help=True, help="List, show, give and take badges.")
+app = Application(
+    no_args_is_help=True, help="List, show, give and take badges; make them into files to show elsewhere."
+)
 
 _COLUMNS = ("id", "name", "category", "type", "group", "given_by", "held")
 _HOLDERS = ("learner", "since", "rule_id", "reason")
@@ -162,6 +165,11 @@ def settle(
     emit(rows, ("badge", "given", "taken"), json=False, empty=f"no badge {would or 'was '}due")
     if preview:
         note("nothing was changed; without --preview it is done")
+
+
+app.command()(leaving.credential)
+app.command()(leaving.publish)
+app.command()(leaving.key)
 
 
 def _who(config: Path | None, learner: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.ledger.record import BADGE_PREFIX
 
@@ -22,6 +22,30 @@ SELECT p.site || ':' || p.lms_user, p.pseudonym, b.person_no, (
 FROM balance b LEFT JOIN person p ON p.person_no = b.person_no
 WHERE b.currency = ? AND b.amount > 0
 """
+
+
+_BY_NOW = """
+SELECT e.seq, CAST(e.body AS TEXT) ->> 'entry_id', CAST(e.body AS TEXT) ->> 'occurred_at'
+FROM person p JOIN balance b ON b.person_no = p.person_no JOIN entry e ON e.person_no = p.person_no
+WHERE p.site = ?1 AND p.lms_user = ?2 AND b.currency = ?3 AND b.amount > 0
+  AND CAST(e.body AS TEXT) ->> 'currency' = ?3 AND CAST(e.body AS TEXT) ->> 'amount' > 0
+ORDER BY e.seq DESC LIMIT 1
+"""
+_MOVED = """
+SELECT seq, person_no, CAST(body AS TEXT) ->> 'entry_id', CAST(body AS TEXT) ->> 'currency',
+  CAST(body AS TEXT) ->> 'amount', CAST(body AS TEXT) ->> 'occurred_at'
+FROM entry WHERE instr(body, CAST('"currency":"badge:' AS BLOB)) ORDER BY seq
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Giving:
+    """An entry that gave somebody a badge, for an act of ``at`` (seconds UTC); ``gone``: it was taken back since."""
+
+    epoch: str
+    seq: int
+    at: int
+    gone: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +77,22 @@ def holders(connection: sqlite3.Connection, badge: str, *, limit: int) -> list[H
             )
         )
     return sorted(found, key=lambda one: (-(one.since or 0), one.learner))[:limit]
+
+
+def givings(connection: sqlite3.Connection) -> dict[tuple[int, str], list[Giving]]:
+    """(person_no, badge id) → the entries that ever gave it, in order; what moved to another account is gone there."""
+    found: dict[tuple[int, str], list[Giving]] = {}
+    for seq, person_no, entry_id, currency, amount, at in connection.execute(_MOVED):
+        of = found.setdefault((person_no, currency.removeprefix(BADGE_PREFIX)), [])
+        if amount > 0:
+            of.append(Giving(epoch=entry_id.rpartition("-")[0], seq=seq, at=at, gone=False))
+        elif of:
+            of[-1] = replace(of[-1], gone=True)
+    return found
+
+
+def giving(connection: sqlite3.Connection, learner: str, badge: str) -> Giving | None:
+    """The entry by which a learner has a badge now; None where they have it not."""
+    site, _, user = learner.partition(":")
+    row = connection.execute(_BY_NOW, (site, user, f"{BADGE_PREFIX}{badge}")).fetchone()
+    return None if row is None else Giving(epoch=row[1].rpartition("-")[0], seq=row[0], at=row[2], gone=False)

@@ -46,7 +46,7 @@ def test_every_option_of_the_models_stands_in_the_example(everything: Settings) 
 
     missing = {model.__name__: set(model.model_fields) - names for model, names in written.items()}
     assert not any(missing.values()), missing
-    assert len(written) == 12
+    assert len(written) == 13
 
 
 def test_every_value_it_shows_as_default_is_the_default_of_the_code(everything: Settings, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def is_told_by_example(field: FieldInfo, example: str, key: str) -> bool:
     if (
         field.is_required()
         or isinstance(field.default, Table)
-        or key in {"http", "catalogue", "callback", "pull", "agreed", "cohorts", "profile_field"}
+        or key in {"http", "catalogue", "callback", "credentials", "pull", "agreed", "cohorts", "profile_field"}
     ):
         return True
     if field.default is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from agent.cli.setup.looks.finding import Finding, duration
-from agent.errors import ConfigError
+from agent.errors import ConfigError, RewardsError
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -29,7 +29,7 @@ def certificate_findings(settings: Settings, now: int) -> list[Finding]:
         findings.extend(_door(settings))
     if settings.catalogue is not None and settings.key_file.exists():
         findings.extend(_key(settings.key_file))
-    return findings
+    return [*findings, *_badges(settings)]
 
 
 def _named(settings: Settings) -> Iterator[tuple[str, Path]]:
@@ -56,6 +56,18 @@ def _door(settings: Settings) -> Iterator[Finding]:
         door_tls(settings, settings.http)
     except ConfigError as exc:
         yield Finding.of(ABOUT, exc, "certificate-unusable")
+
+
+def _badges(settings: Settings) -> Iterator[Finding]:
+    """Whether the keys are there that vouch for badges: they are needed when a learner asks for one."""
+    from agent.config.secrets import read_secret
+    from agent.credentials import signing
+
+    for name in settings.credentials.key_files if settings.credentials is not None else ():
+        try:
+            signing.read(read_secret(settings.home, name).reveal(), name)
+        except RewardsError as exc:
+            yield Finding.of("badges", exc, "secret-unusable")
 
 
 def _certificate(what: str, path: Path, now: int) -> Iterator[Finding]:
