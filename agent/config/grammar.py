@@ -30,6 +30,8 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 DIGITS_MAX = 15
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?")
+_DIGITS = re.compile(r"-?\d+(?:\.\d+)?")
+_DIGITS_TOLD = f"{DIGITS_MAX} digits before and 9 after the point"
 _DURATION = re.compile(r"(\d{1,8})([smhdw])")
 _LIMIT = re.compile(r"(\S+)(?: +(\S+))? */ *(\S+)")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -91,7 +93,7 @@ def is_number(text: str) -> bool:
 def number(text: str) -> Number:
     """An exact decimal: at most 15 digits before and 9 after the point."""
     if not is_number(text):
-        raise MisfitError(f"{quoted(text)} is not a number", _as_written(text) or _NUMBER_HINT)
+        raise MisfitError(f"{quoted(text)} is not a number", _as_written(text) or _too_long(text) or _NUMBER_HINT)
     return whole(Fraction(text))
 
 
@@ -99,6 +101,10 @@ def _as_written(text: str) -> str:
     """How a number is written here that was written as elsewhere, with a comma or marks between its thousands."""
     plain = meant.number(text)
     return f"write {plain}" if plain else "write it without %" if is_number(text.removesuffix("%")) else ""
+
+
+def _too_long(text: str) -> str:
+    return f"at most {_DIGITS_TOLD}" if _DIGITS.fullmatch(text) else ""
 
 
 def toml_number(value: Any) -> Number | None:
@@ -113,7 +119,7 @@ def toml_number(value: Any) -> Number | None:
         if not value.is_finite():
             raise MisfitError(f"{value} is not a number", _NUMBER_HINT)
         if not is_number(format(value, "f")):
-            raise MisfitError(f"{value} is too long", f"at most {DIGITS_MAX} digits before and 9 after the point")
+            raise MisfitError(f"{value} is too long", f"at most {_DIGITS_TOLD}")
         return whole(Fraction(value))
     return None
 
@@ -203,7 +209,7 @@ def limit(value: Any, *, unit: str = "") -> Limit:
     ``unit`` is what a bare number counts: awards, or in a budget its currency.
     """
     if isinstance(value, Mapping):
-        return _limit_table(value)
+        return _limit_table(value, unit)
     found = _LIMIT.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
         raise MisfitError(f"{quoted(value)} is not a limit", _LIMIT_HINT)
@@ -220,13 +226,13 @@ def limit(value: Any, *, unit: str = "") -> Limit:
     return Limit(maximum=maximum, unit=named, window=window(found[3]))
 
 
-def _limit_table(value: Mapping[str, Any]) -> Limit:
+def _limit_table(value: Mapping[str, Any], unit: str) -> Limit:
     for key in value:
         if key not in {"of", "over", "for"}:
             raise MisfitError(f"unknown key {quoted(key)}", "a limit has of, over and for", at=(key,))
     if "of" not in value:
         raise MisfitError("a limit needs `of`", 'such as { of = "60 points/30d", over = "trim" }')
-    bare = limit(value["of"]) if isinstance(value["of"], str) else None
+    bare = limit(value["of"], unit=unit) if isinstance(value["of"], str) else None
     if bare is None:
         raise MisfitError(f"{quoted(value['of'])} is not a limit", _LIMIT_HINT, at=("of",))
     over, role = value.get("over", "refuse"), value.get("for")

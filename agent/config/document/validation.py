@@ -160,7 +160,7 @@ def _fault(one: _Misfit, document: Document, model: type[BaseModel]) -> Fault:
         hint = "; ".join(filter(None, (one.misfit.hint, _looks_right(one.path, document))))
         return document.fault(one.path, one.misfit.message, hint, on="key" if one.on_key else "value")
     table = header(model, one.path)
-    if table and kind in _NO_TABLE and isinstance(one.details["input"], Mapping | tuple | list):
+    if table and kind in _NO_TABLE and _of_tables(one.details["input"]):
         often = "as often as it is needed" if table.startswith("[[") else "once"
         return document.fault(one.path, f"{table} stands {often}, and is written so", f"not {_other(table)}", on="key")
     name = _told(one.path)
@@ -176,6 +176,12 @@ def _looks_right(path: KeyPath, document: Document) -> str:
     except LookupError:
         return ""
     return meant.in_value(value) if isinstance(value, str) else ""
+
+
+def _of_tables(value: object) -> bool:
+    """Whether it is a table, or a list of tables."""
+    listed = value if isinstance(value, tuple | list) else [value]
+    return bool(listed) and all(isinstance(each, Mapping) for each in listed)
 
 
 _NO_TABLE = frozenset({"tuple_type", "list_type", "dict_type", "mapping_type", "model_type", "model_attributes_type"})

@@ -135,7 +135,10 @@ def _terms(value: Mapping[str, Any], at: tuple[str | int, ...]) -> tuple[tuple[s
 
 
 def _times(value: Any, at: tuple[str | int, ...]) -> Number:
-    found = grammar.number(value) if isinstance(value, str) else grammar.toml_number(value)
+    try:
+        found = grammar.number(value) if isinstance(value, str) else grammar.toml_number(value)
+    except MisfitError as error:
+        raise MisfitError(error.message, error.hint, at=at) from None
     if found is None or found <= 0:
         raise MisfitError(f"{quoted(value)} is not a number above 0", 'such as 2 or "0.1"', at=at)
     return found

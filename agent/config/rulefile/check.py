@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from fractions import Fraction
 
-from agent.config.document import Fault, KeyPath
+from agent.config.document import Fault, KeyPath, quoted
 from agent.config.factentry import PERSON
 from agent.config.grammar import CALENDAR_WINDOWS, Limit, Number
 from agent.config.kinds import KindTable
@@ -29,7 +29,7 @@ def faults(merged: Merged, kinds: KindTable, *, complete: bool) -> Iterator[Faul
     for rule in merged.rules:
         yield from on(rule, rule.it.on, kinds)
         yield from on(rule, rule.it.reverse_on, kinds, key="reverse_on")
-        yield from _undoes_itself(rule)
+        yield from _undoes_itself(rule, kinds)
         yield from amounts(rule, merged)
         yield from _windows(rule, merged)
         yield from _streak(rule, merged)
@@ -97,11 +97,23 @@ def on(placed: Placed[object], patterns: Iterable[str], kinds: KindTable, *, key
             yield placed.fault(f"{what} {pattern!r}", hint, at=(key, number))
 
 
-def _undoes_itself(rule: Placed[Rule]) -> Iterator[Fault]:
+def _undoes_itself(rule: Placed[Rule], kinds: KindTable) -> Iterator[Fault]:
+    hint = "an event cannot both earn and undo: take it out of `on` or of `reverse_on`"
     for number, pattern in enumerate(rule.it.reverse_on):
         if pattern in rule.it.on:
-            hint = "an event cannot both earn and undo: take it out of `on` or of `reverse_on`"
-            yield rule.fault(f"{pattern!r} stands in `on` too", hint, at=("reverse_on", number))
+            yield rule.fault(f"{quoted(pattern)} stands in `on` too", hint, at=("reverse_on", number))
+        elif undone := next((earning for earning in rule.it.on if _takes_in(pattern, earning, kinds)), ""):
+            told = f"{quoted(pattern)} takes in {quoted(undone)}, which stands in `on`"
+            yield rule.fault(told, hint, at=("reverse_on", number))
+
+
+def _takes_in(pattern: str, other: str, kinds: KindTable) -> bool:
+    """Whether each event that fits ``other`` fits ``pattern``, as far as kinds tell it."""
+    if "\\" in other:
+        meant = [entry.kind for entry in kinds.entries if entry.lms_event == other]
+    else:
+        meant = [kind for kind in kinds.kinds() if fnmatchcase(kind, other)]
+    return bool(meant) and all(fnmatchcase(kind, pattern) for kind in meant)
 
 
 def _currency(placed: Placed[object], name: str, merged: Merged, at: KeyPath) -> Iterator[Fault]:
@@ -138,7 +150,7 @@ def _windows(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
     yield from limits(rule, merged)
     for number, scope in enumerate(rule.it.once_per or ()):
         if scope not in ONCE_PER and scope not in merged.names("period"):
-            hint = nearest(scope, (*ONCE_PER, *merged.names("period")))
+            hint = nearest(scope, (*ONCE_PER, *merged.names("period"))) or f"one of {', '.join(ONCE_PER)}, or a period"
             yield rule.fault(
                 f"once_per {scope!r} is neither a scope nor a [period.{scope}]", hint, at=("once_per", number)
             )

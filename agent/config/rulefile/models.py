@@ -41,6 +41,7 @@ from agent.config.rulefile.types import (
     Scope,
     Span,
     TrustName,
+    ValuedCourse,
     Zone,
 )
 from agent.model import Role, Trust
@@ -160,7 +161,7 @@ class RulesPart(Model):
     defaults: Defaults | None = None
     period: dict[PeriodName, Period] = Field(default_factory=dict)
     currency: dict[CurrencyName, Currency] = Field(default_factory=dict)
-    value: dict[Name, dict[StrictStr, Operand]] = Field(default_factory=dict)
+    value: dict[Name, dict[ValuedCourse, Operand]] = Field(default_factory=dict)
     level: tuple[Level, ...] = ()
     badge: tuple[Badge, ...] = ()
     tier: tuple[Tier, ...] = ()

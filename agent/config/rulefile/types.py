@@ -121,6 +121,8 @@ def _currency(value: Any) -> str:
 def _once(value: Any) -> str:
     if value in ONCE_PER:
         return str(value)
+    if isinstance(value, str) and grammar.is_duration(value):
+        raise MisfitError(f"{quoted(value)} is no scope", f'write cooldown = "{value}", or limit = "1/{value}"')
     try:
         return grammar.name(value)
     except MisfitError as error:
@@ -130,6 +132,15 @@ def _once(value: Any) -> str:
 def _course(value: Any) -> str:
     if not isinstance(value, str) or not value.partition(":")[0] or value.endswith(":"):
         raise MisfitError(f"{quoted(value)} names no course", _SELECTOR_HINT)
+    prefix, _, rest = value.partition(":")
+    if prefix in {"id", "idnumber"} and rest != rest.strip():
+        raise MisfitError(f"{quoted(value)} names no course", _SELECTOR_HINT)
+    return value
+
+
+def _valued_course(value: Any) -> str:
+    if not isinstance(value, str) or not value or value.startswith(("id:", "idnumber:")):
+        raise MisfitError(f"{quoted(value)} names no course here", "a value names courses by their short names")
     return value
 
 
@@ -208,7 +219,8 @@ Limits = Annotated[tuple[Annotated[Limit, PlainValidator(grammar.limit)], ...], 
 Days = Annotated[tuple[date, date], PlainValidator(grammar.days)]
 Span = Annotated[Duration, PlainValidator(grammar.written_duration)]
 Zone = Annotated[ZoneInfo, PlainValidator(_zone)]
-Texts = Annotated[tuple[StrictStr, ...], Field(min_length=1)]
+Text = Annotated[StrictStr, Field(min_length=1)]
+Texts = Annotated[tuple[Text, ...], Field(min_length=1)]
 ListOf = BeforeValidator(_listed)
 Event = Annotated[str, PlainValidator(_on)]
 Kind = Annotated[str, PlainValidator(_kind)]
@@ -216,6 +228,7 @@ PeriodName = Annotated[str, PlainValidator(_period)]
 CurrencyName = Annotated[str, PlainValidator(_currency)]
 Scope = Annotated[str, PlainValidator(_once)]
 Course = Annotated[str, PlainValidator(_course)]
+ValuedCourse = Annotated[str, PlainValidator(_valued_course)]
 Expiry = Annotated[int | None, PlainValidator(_expiry)]
 Operand = Annotated[Number, PlainValidator(_operand)]
 TrustName = Annotated[Trust, PlainValidator(_trust)]

@@ -9,7 +9,7 @@ from fractions import Fraction
 from agent.config.comparison import Comparison
 from agent.config.document import Fault
 from agent.config.facts import FactTable
-from agent.config.grammar import UNIT_SECONDS, shown_duration, toml_number
+from agent.config.grammar import UNIT_SECONDS, is_number, number, shown_duration, shown_number, toml_number
 from agent.config.rulefile.across.challenges import steps
 from agent.config.rulefile.merged import Merged, Placed
 from agent.config.rulefile.tables.condition import Conditions
@@ -29,8 +29,8 @@ def warnings(merged: Merged, facts: FactTable) -> Iterator[Fault]:
             entry = facts.get(fact)
             if entry is None or entry.unit != "s" or fact.endswith(_NAMED_SECONDS):
                 continue
-            for number in _bare(test):
-                yield placed.fault(f"{fact} {test.text} counts seconds", _meant(number), at=at)
+            for bare in _bare(test):
+                yield placed.fault(f"{fact} {test.text} counts seconds", _meant(bare), at=at)
             named.update(dict.fromkeys(test.refs(), fact))
     for name, fact in sorted(named.items()):
         if name in merged.values:
@@ -48,22 +48,25 @@ def _bare(test: Comparison) -> Iterator[Fraction]:
     """The numbers without a unit; 0 is the same in all of them."""
     for each in test.members or (test,):
         ends = (_BARE.fullmatch(part) for part in each.text.split(".."))
-        yield from (number for end in ends if end is not None and (number := Fraction(end[1])))
+        yield from (bare for end in ends if end is not None and (bare := Fraction(end[1])))
 
 
 def _values(placed: Placed[Mapping[str, object]], name: str, fact: str) -> Iterator[Fault]:
     written = placed.document.data["value"][name]
     for key, value in written.items():
-        if number := toml_number(value):
-            told = f"@{name} is compared with {fact}: {number} counts seconds"
-            yield placed.fault(told, _meant(abs(Fraction(number))), at=(key,))
+        found = number(value) if isinstance(value, str) and is_number(value) else toml_number(value)
+        if found:
+            told = f"@{name} is compared with {fact}: {shown_number(found)} counts seconds"
+            yield placed.fault(told, _meant(abs(Fraction(found))), at=(key,))
 
 
-def _meant(number: Fraction) -> str:
+def _meant(said: Fraction) -> str:
     """What to write: so many days; a number that makes whole hours as seconds was meant so."""
-    shown = shown_duration(int(number))
-    if number % UNIT_SECONDS["h"] == 0 and " " not in shown:
+    shown = shown_duration(int(said))
+    if said % UNIT_SECONDS["h"] == 0 and " " not in shown:
         return f'write "{shown}": a length of time has a unit'
-    if number > _DAYS_MAX:
+    hours = said * 24
+    if said > _DAYS_MAX or hours.denominator != 1:
         return "a length of time has a unit, such as 30m, 12h or 7d"
-    return f'write "{number}d" for days, with h for hours or m for minutes'
+    meant = f"{said}d" if said.denominator == 1 else f"{hours}h"
+    return f'write "{meant}" for days, with h for hours or m for minutes'

@@ -46,6 +46,7 @@ def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fau
     looked_at = frozenset(_looked_at(merged))
     levels = {level.it.name: level.it.currency for level in merged.levels}
     yield from _same_total(merged)
+    yield from _valueless(merged)
     paying: list[_Paying] = [*merged.rules, *merged.challenges, *merged.scheduled]
     for placed in paying:
         yield from _says_nothing(placed) if placed.it.mode != "off" else ()
@@ -80,6 +81,17 @@ def _same_total(merged: Merged) -> Iterator[Fault]:
         if other is not level:
             told = f"level {level.it.name!r} begins where {other.it.name!r} does, which stands in {other.where}"
             yield level.fault(told, "give each a `from` of its own", at=("from",))
+
+
+def _valueless(merged: Merged) -> Iterator[Fault]:
+    """Values that are unknown in every course, and a `default` that is written as a course is."""
+    for name, placed in merged.values.items():
+        if not placed.it:
+            yield placed.fault(f"[value.{name}] is empty: @{name} is unknown everywhere", 'write default = "14d"')
+        for course in placed.it:
+            if course != "default" and course.lower() == "default":
+                told = f"{course!r} is read as the short name of a course"
+                yield placed.fault(told, "did you mean `default`?", at=(course,))
 
 
 def _says_nothing(placed: _Paying) -> Iterator[Fault]:

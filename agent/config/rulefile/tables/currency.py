@@ -10,7 +10,7 @@ from pydantic import Field, PlainValidator, StrictBool, StrictInt, StrictStr
 from agent.config import grammar
 from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Number
-from agent.config.rulefile.types import Expiry, Model, Name, Total
+from agent.config.rulefile.types import Expiry, Model, Name, Text, Total
 
 DECIMALS_MAX = 6
 PRICE = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*([A-Za-z$€£¥]{0,8})")
@@ -54,7 +54,7 @@ class Level(Model):
     ``perk``, ``colour`` and ``description`` are shown.
     """
 
-    name: StrictStr
+    name: Text
     currency: Name
     from_: Total = Field(alias="from")
     perk: StrictStr = ""
