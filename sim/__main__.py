@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
     parser.add_argument("--short", action="store_true", help="tell short stories: other ones than the same seeds' long")
     parser.add_argument(
-        "--only", nargs="+", choices=(*KINDS, SELDOM), default=[], help="let these misfortunes come alone, and often"
+        "--only", nargs="+", choices=(*KINDS, *SELDOM), default=[], help="let these misfortunes come alone, and often"
     )
     parser.add_argument("--minutes", type=float, help="stop after so many minutes, whatever --seeds says")
     return parser

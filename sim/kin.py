@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from agent.errors import RewardsError
 from agent.ledger import file
+from sim.called import learner_of
 from sim.north import PERSONS, SITE
 from sim.programs import Sidecar
 from sim.world import World
@@ -42,7 +43,7 @@ def note(world: World) -> None:
     """Remember whose each pseudonym is, as the ledgers say now: an erasure or a lost disk takes that from them."""
     for sidecar in world.sidecars:
         for site, user, name in _rows(sidecar, _PEOPLE):
-            world.owners[name] = PERSONS[int(user)] if site == SITE else int(user)
+            world.owners[name] = PERSONS[int(user)] if site == SITE else learner_of(f"{site}:{user}")
 
 
 def unsettled(world: World) -> Iterator[str]:
@@ -78,7 +79,7 @@ def _known_at_both(world: World) -> dict[int, tuple[set[str], set[str]]]:
     for side, sidecar in enumerate(world.sidecars):
         for (name,) in _rows(sidecar, _EARNED):
             found[world.owners[name]][side].add(name)
-    gone = {int(who.partition(":")[2]) for who in world.erased}
+    gone = set(map(learner_of, world.erased))
     return {owner: sides for owner, sides in found.items() if all(sides) and owner not in gone}
 
 

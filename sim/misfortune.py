@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 
 from sim.keeper import Keeper
@@ -14,13 +15,12 @@ from sim.operator import Operator
 from sim.world import World
 
 KINDS = ("kill", "restart", "weather", "clock", "replay", "restore", "upkeep", "office", "centre")
-SELDOM = "cleanup"
+SELDOM: Mapping[str, float] = {"cleanup": 0.25, "edits": 0.2, "upgrade": 0.25}
+"""Kinds of few worlds, and of how many: where the log is not kept, less can be said of what is gone from it."""
 OFTEN = 0.3
 """The most often that anything goes wrong: so many acts are followed by it."""
 RARE = 0.3
 """How many of the second agent's disks are lost of those that might be."""
-CLEANED = 0.25
-"""How many worlds do not keep the log for ever: of what is gone from it less can be said."""
 
 
 class Misfortune:
@@ -33,7 +33,8 @@ class Misfortune:
         self._world = world
         self._chance = chance
         self._kinds = [kind for kind in KINDS if chance.random() < 0.55]
-        self._kinds += [SELDOM] * (chance.random() < CLEANED)
+        seldom = world.chance("seldom")
+        self._kinds += [kind for kind, how_many in SELDOM.items() if seldom.random() < how_many]
         self._operator = Operator(world, world.sidecar, chance)
         self._northern = Northern(world, world.north) if world.north is not None else None
         self._keeper = Keeper(world, chance)
@@ -62,7 +63,9 @@ class Misfortune:
                 "upkeep": self._upkeep,
                 "office": self._office.decide,
                 "centre": self._centre,
-                SELDOM: self._cleanup,
+                "cleanup": self._cleanup,
+                "edits": self._edits,
+                "upgrade": self._upgrade,
             }[self._chance.choice(self._kinds)]()
 
     async def looked_after(self) -> Seen | None:
@@ -150,6 +153,13 @@ class Misfortune:
         operator = self._operator
         doing = self._chance.choice((operator.edit_rules, operator.add_rule, operator.rotate_key, operator.rebuild))
         await doing()
+
+    async def _upgrade(self) -> None:
+        if not (self._operator.busy or self._keeper.busy):
+            self._operator.upgrade()
+
+    async def _edits(self) -> None:
+        self._operator.edit_between_pages()
 
     async def _cleanup(self) -> None:
         """Moodle's cron removes what is older than so much, read or not."""

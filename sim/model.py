@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from sim.called import account
 from sim.moodle import ADMIN, COMPLETED, DELETED, GUEST, LEFT, LOGGED_IN, POSTED, VIEWED, Form, Row
 
 PAYS: Mapping[str, int] = {"lesson": 10, "login": 1, "view": 2, "post": 5, "form": 7, "essay": 20, "path": 15}
@@ -160,8 +161,8 @@ def owed(
             continue
         told[row["eventname"]].add((who, row["timecreated"], row[_ABOUT.get(row["eventname"], "contextinstanceid")]))
     deleted = {row["objectid"] for row in happened if row["eventname"] == DELETED}
-    sent = {form for form in forms if form.at >= began.get(f"forms:{form.learner}", 0)}
-    sent = {form for form in sent if not within(apart.get(f"forms:{form.learner}", ()), form.at)}
+    sent = {form for form in forms if form.at >= began.get(form.account, 0)}
+    sent = {form for form in sent if not within(apart.get(form.account, ()), form.at)}
     awards = _of_log(told, deleted, bonus=bonus) + _of_forms(sent, "moodle" if linked else "forms")
     return {key: times for key, times in awards.items() if times}
 
@@ -188,11 +189,11 @@ def _of_log(
 
 def _of_forms(sent: Iterable[Form], site: str) -> Counter[tuple[str, str]]:
     """What forms earn once everything is reviewed; what went over a budget is approved."""
-    awards = Counter((f"{site}:{form.learner}", "form") for form in sent)
+    awards = Counter((account(site, form.learner), "form") for form in sent)
     # Whatever is refused while others wait is looked at again when one of them is rejected: the order does not matter.
     accepted = Counter((form.learner, day(form.at)) for form in sent if form.essay and form.good)
     for (learner, _), times in accepted.items():
-        awards[f"{site}:{learner}", "essay"] += min(times, ESSAYS_A_DAY)
+        awards[account(site, learner), "essay"] += min(times, ESSAYS_A_DAY)
     return awards
 
 

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from agent.demo.schema import sqlite_ddl
+from sim.called import AT_FORMS, account, address, address_at_forms
 
 BEGAN = 1_795_298_397
 """The wall time at which every simulation begins, seconds UTC: three before midnight in Johannesburg."""
@@ -54,11 +55,6 @@ def _empty() -> bytes:
     found: bytes = db.serialize()
     db.close()
     return found
-
-
-def address(learner: int) -> str:
-    """A learner's e-mail address, which every system knows them by."""
-    return f"learner{learner}@example.org"
 
 
 @dataclass(slots=True)
@@ -257,13 +253,18 @@ class Form(NamedTuple):
     essay: bool = False
     good: bool = False
 
+    @property
+    def account(self) -> str:
+        """Who sent it."""
+        return account("forms", self.learner)
+
 
 def form_post(form: Form) -> bytes:
     """What a form sends that no log knows: the same bytes each time."""
     told = {
         "event": "submission.received",
         "occurred_at": form.at,
-        "user": {"id": str(form.learner), "email": address(form.learner)},
+        "user": {"id": AT_FORMS[form.learner], "email": address_at_forms(form.learner)},
         "submission": {"id": f"s{form.number}"},
         "facts": {"form": "essay" if form.essay else "question"},
     }

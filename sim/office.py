@@ -16,8 +16,9 @@ from agent.ledger.record import erased
 from agent.privacy import copies
 from agent.wiring.people.erasing import sites_of
 from sim import kin
+from sim.called import account, address, learner_of
 from sim.look import Seen, look
-from sim.moodle import BEGAN, LEARNERS, address
+from sim.moodle import BEGAN, LEARNERS
 from sim.world import World
 
 
@@ -83,7 +84,7 @@ class Office:
         """All accounts of one learner."""
         user = self._chance.choice(LEARNERS)
         sites = ("moodle", "forms") if self._world.linked else (self._chance.choice(("moodle", "moodle", "forms")),)
-        return tuple(f"{site}:{user}" for site in sites)
+        return tuple(account(site, user) for site in sites)
 
     def _ask_to_part(self) -> None:
         accounts = self._somebody()
@@ -135,7 +136,7 @@ class Office:
         """`rewards-agent learner erase`, which marks, writes every copy again, then the posts and the ledger."""
         agent, named = self._world.agent, tuple(map(_split, accounts))
         data_dir, listed = agent.home / "data", [list(one) for one in named]
-        words = (address(int(named[0][1])),)
+        words = (address(learner_of(accounts[0])),)
         kin.note(self._world)
         with suppress(RewardsError), taking.alone(data_dir):
             self._world.sold.apart = True

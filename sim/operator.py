@@ -13,8 +13,10 @@ from agent.config.settings import load_settings
 from agent.errors import IntegrityError, RewardsError
 from agent.ledger.backup.restoring import restore as put_back
 from agent.ledger.backup.taking import copies, take
+from agent.model import Page
 from agent.wiring.restoring import Wanted, restore
 from catalogue import tenants
+from sim.earlier import EARLIEST, schema_of, turn_back
 from sim.look import Seen, look
 from sim.model import BONUS, NEVER, PAYS, rules, version
 from sim.moodle import BEGAN, form_post
@@ -23,6 +25,7 @@ from sim.world import CAMPUS, FORMS, World
 from wire import keys
 
 BACKUPS_KEPT = 3
+EDITS_MAX = 5
 AGAIN_S = 7.0
 """How long the operator waits before a command that failed is typed again."""
 LOOKS_S = 40.0
@@ -108,6 +111,25 @@ class Operator:
             self._world.trace.fault("rules edited", "they cannot be read")
             self._write_rules("[[rule\n")
 
+    def edit_between_pages(self) -> None:
+        """The agent falls behind, and while it catches up each of some pages is followed by another version."""
+        left = self._chance.randrange(1, EDITS_MAX)
+
+        def paged(page: Page) -> None:
+            nonlocal left
+            if not page.observations or not left:
+                return
+            left -= 1
+            rule = self._chance.choice(sorted(PAYS))
+            self._pays[rule] = PAYS[rule] + self._chance.randrange(3)
+            self._world.trace.fault("rules edited between pages", f"{rule} pays {self._pays[rule]}")
+            self._write_rules()
+            if self._chance.random() < 0.5:  # else the agent sees for itself, some seconds later
+                self._agent.reload()
+
+        self._agent.on_page = paged
+        self._agent.stop()
+
     async def add_rule(self) -> None:
         """A rule that nobody had thought of, for what was before, too: it is typed until all is right.
 
@@ -153,6 +175,26 @@ class Operator:
         if not waiting.exists():
             write_key(waiting, self._chance)
         await self._agent.typed("key.rotate")
+
+    def upgrade(self) -> None:
+        """A newer program in the place of one of an earlier schema, which had kept the ledger until now."""
+        if not self.busy:
+            self._begin(self._upgraded())
+
+    async def _upgraded(self) -> None:
+        await self._agent.down()
+        self._agent.moved(self._agent.home)  # what of a life that ended is still under way has the old disk's files
+        data_dir = self._agent.home / "data"
+        if (today := schema_of(data_dir)) > EARLIEST:
+            schema = self._chance.randrange(EARLIEST, today)
+            self._world.trace.fault("agent upgraded", f"from schema {schema}")
+            turn_back(data_dir, schema)
+        if self._chance.random() < 0.5:
+            self.back_up()
+        self._agent.up()
+        if calls := self._chance.choice((0, 0, 3, 20)):
+            await asyncio.sleep(0.001)
+            self._agent.kill_within(calls)
 
     async def rebuild(self) -> None:
         """`rewards-agent ledger rebuild`."""

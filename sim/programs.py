@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import URL, make_url
 
+from agent.collectors.logstore.collector import LogstoreCollector
 from agent.config.settings import load_settings
 from agent.errors import RewardsError
 from agent.model import Page
@@ -99,6 +100,8 @@ class Program:
     homes: int = 1
     commands: dict[str, Callable[..., Awaitable[Any]]] = field(default_factory=dict)
     """What its present life can be asked to do, once it takes commands."""
+    on_page: Callable[[Page], None] = lambda _: None
+    """Who is told of each page that an agent has on disk."""
     ending: str = ""
     """What its last life that came to its end said: the exit code, and why."""
     _sizes: dict[str, int] = field(default_factory=dict)
@@ -194,6 +197,12 @@ class Program:
             handler()
         elif self.runs:
             self.process.kill()
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        handler = self.process.signals.get(signal.SIGHUP) if self.runs else None
+        if handler is not None:
+            handler()
 
     async def down(self) -> None:
         """Stop it and keep it stopped."""
@@ -305,13 +314,20 @@ def write_key(path: Path, chance: Random) -> None:
     path.chmod(0o600)
 
 
-def agent_main(clock: SimClock, chance: SeededChance, token: Callable[[], str]) -> Callable[[Program], Awaitable[int]]:
-    """The real agent, as `rewards-agent run` puts it together; it enrols with ``token`` where there is one."""
+def agent_main(
+    clock: SimClock, chance: SeededChance, token: Callable[[], str], rows_max: int = 0
+) -> Callable[[Program], Awaitable[int]]:
+    """The real agent, as `rewards-agent run` puts it together; it enrols with ``token`` where there is one.
+
+    Its pages have at most ``rows_max`` rows of a log; 0: as many as ever.
+    """
 
     async def main(program: Program) -> int:
         settings = load_settings(program.home / "config.toml")
         async with opened(settings, clock=clock, chance=chance) as agent:
             program.commands = agent.operations.table()
+            if rows_max:
+                _page_by(agent.collectors.values(), rows_max)
             if said := token():
                 await program.commands["catalogue.enrol"](token=said)
 
@@ -321,6 +337,7 @@ def agent_main(clock: SimClock, chance: SeededChance, token: Callable[[], str]) 
                     f"{program.process.name} page {page.source} to {page.state.position}: {tally.fresh} fresh,"
                     f" {tally.entries} entries; {outcomes}"
                 )
+                program.on_page(page)
 
             return await service.serve(
                 agent.tails(on_page),
@@ -337,6 +354,12 @@ def agent_main(clock: SimClock, chance: SeededChance, token: Callable[[], str]) 
             )
 
     return main
+
+
+def _page_by(collectors: Iterable[object], rows_max: int) -> None:
+    """Let logs be read by so few rows: there is no setting for it."""
+    for reader in (one._reader for one in collectors if isinstance(one, LogstoreCollector)):  # noqa: SLF001 - it offers no other way
+        object.__setattr__(reader, "limits", replace(reader.limits, page_rows_max=rows_max))
 
 
 class Centre:

@@ -16,6 +16,7 @@ from agent.ledger.record.erased import Erased
 from agent.outbox.recovery.box import RecoveryKey
 from agent.wiring.people.linking import KEY_FILE as LINK_KEY_FILE
 from agent.wiring.people.linking import write_key as write_link_key
+from sim.called import account, learner_of
 from sim.loop import VirtualLoop
 from sim.model import BUDGETS, LIVES, NEVER, OVERDRAWS, PAYS, Awards, Spans, Terms, owed, rules, version, within
 from sim.moodle import DELETED, POSTED, Acts, Form, Moodle, Row, copied
@@ -40,6 +41,8 @@ POST_S_MAX = 20.0
 FORGETS = {"torn write", "agent's disk lost", "older ledger put back", "older catalogue put back"}
 """Faults after which a ledger may not know what it knew."""
 PATIENCE_S = 120
+PAGE_ROWS = (0, 0, 0, 2, 7)
+"""How many rows a page of a log has at most in a world; 0: more than any story has."""
 
 CONFIG = """\
 [agent]
@@ -202,7 +205,7 @@ class World:
         """
         found: defaultdict[str, list[tuple[int, int | None]]] = defaultdict(list)
         for who, spans in self.parted.items():
-            for one in (f"{site}:{who.partition(':')[2]}" for site in SITES) if self.linked else (who,):
+            for one in (account(site, learner_of(who)) for site in SITES) if self.linked else (who,):
                 found[one] += [
                     (began, ended and max(ended, self.returned_at.get(who, 0))) for began, ended in spans.items()
                 ]
@@ -232,7 +235,7 @@ class World:
         return dict(found)
 
     def _moodles(self, who: str) -> str:
-        return "moodle:" + who.partition(":")[2] if self.linked else who
+        return account("moodle", learner_of(who)) if self.linked else who
 
     def named(self, have: Mapping[str, int]) -> dict[str, int]:
         """Learner → points as the ledger has them, the wallet of linked accounts under Moodle's name.
@@ -320,7 +323,8 @@ class _Making(NamedTuple):
         """An agent in a copy of ``files``."""
         chance = SeededChance(Random(f"{self.seed}/{name}"))
         found: Sidecar
-        main = agent_main(clock, chance, lambda: found.token)
+        rows_max = Random(f"{self.seed}/{name}'s pages").choice(PAGE_ROWS)
+        main = agent_main(clock, chance, lambda: found.token, rows_max)
         found = Sidecar(called, self.program(name, main, files), clock)
         return found
 

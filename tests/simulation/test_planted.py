@@ -24,6 +24,7 @@ from agent.model import Page
 from agent.pipeline import Pipeline
 from catalogue.people import judging
 from catalogue.redemption import pool
+from sim.called import learner_of
 from sim.moodle import LEARNERS
 from sim.story import SHORT, run
 from tests.simulation.test_seeds import SEEDS
@@ -54,8 +55,8 @@ def the_wallet_of_a_linked_account_is_a_neighbours(monkeypatch: pytest.MonkeyPat
     whole = merge.alias
 
     async def beside(connection: aiosqlite.Connection, source: str, target: str, **about: Any) -> None:
-        site, _, user = target.partition(":")
-        neighbour = LEARNERS[(LEARNERS.index(int(user)) + 1) % len(LEARNERS)]
+        site = target.partition(":")[0]
+        neighbour = LEARNERS[(LEARNERS.index(learner_of(target)) + 1) % len(LEARNERS)]
         await whole(connection, source, f"{site}:{neighbour}", **about)
 
     monkeypatch.setattr(merge, "alias", beside)
