@@ -60,7 +60,8 @@ FAULTS: Mapping[str, Fault] = {
         "entries move nothing until somebody accepts them", "rewards-catalogue entry list CAMPUS says which and why"
     ),
     "links-held": Fault(
-        "agents contradict each other about who is who", "rewards-catalogue wallet links CAMPUS --held says about whom"
+        "agents contradict each other about who is who",
+        "rewards-catalogue wallet links CAMPUS --held says about whom, and what to type where one of them is lost",
     ),
     "orders-late": Fault(
         "orders to partners are due and no server takes them", "look for job_failed in the server's log; restart it"

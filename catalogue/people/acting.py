@@ -19,6 +19,15 @@ _HOLD = text(
 
 
 @contextlib.asynccontextmanager
+async def losing(store: Store, said: Act) -> AsyncIterator[AsyncConnection]:
+    """The same for an act that forgets a person: written down though no link need change."""
+    async with store.writing() as conn:
+        await conn.execute(_HOLD, {"campus": said.campus})
+        yield conn
+        await acts.note(conn, said, forgotten=said.about)
+
+
+@contextlib.asynccontextmanager
 async def linking(store: Store, said: Act) -> AsyncIterator[AsyncConnection]:
     """A writing transaction in which an act changes links: after whoever changes any, so it tells of no other's."""
     async with store.writing() as conn:

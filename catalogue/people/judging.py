@@ -81,6 +81,16 @@ def against(one: str, other: str, known: Mapping[str, Person], apart: Collection
     return ""
 
 
+def lost(alike: Collection[str], agents: Mapping[str, str], moved: Collection[str]) -> set[str]:
+    """Which of these, who may be one person, are nobody's: an agent lost them with its ledger and has them anew.
+
+    Nothing ever moved a wallet of theirs, and another of the same agent is known by the same and has one. ``agents``
+    has the agent of each that was told of, ``moved`` are those with wallets.
+    """
+    there = {agents[name] for name in alike if name in agents and name in moved}
+    return {name for name in alike if name not in moved and agents.get(name) in there}
+
+
 def members(purse: str, known: Mapping[str, Person]) -> list[Person]:
     """Whose wallets a purse has."""
     return [one for one in known.values() if one.purse == purse]

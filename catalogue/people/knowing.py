@@ -11,6 +11,7 @@ from sqlalchemy import and_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.errors import RefusedError
+from catalogue.people import judging
 from catalogue.people.judging import Person
 from catalogue.schema import link, link_apart, link_held, person_tag, wallet
 
@@ -31,6 +32,22 @@ async def held(conn: AsyncConnection, campus: str) -> list[dict[str, Any]]:
     columns = (table.name, table.agent, table.others, table.reason, table.held_at)
     rows = await conn.execute(select(*columns).where(table.campus == campus).order_by(table.held_at, table.name))
     return [dict(row._mapping) | {"others": json.loads(row.others)} for row in rows]  # noqa: SLF001 - its public name
+
+
+async def lost(conn: AsyncConnection, campus: str) -> list[dict[str, Any]]:
+    """{name, agent} of those beside whom links wait though they are nobody's any more (`judging.lost`), in order."""
+    groups = [{row["name"], *row["others"]} for row in await held(conn, campus)]
+    names = dict.fromkeys(sorted(set().union(*groups)), "")
+    agents: dict[str, str] = {}
+    moved: set[str] = set()
+    for _, some in _by_agent(names):
+        tags, wallets = person_tag.c, wallet.c
+        told = select(tags.name, tags.agent).where(tags.campus == campus, tags.name.in_(some)).distinct()
+        agents |= {row.name: row.agent for row in await conn.execute(told)}
+        theirs = (wallets.campus == campus, wallets.learner.in_(some), wallets.last_no > 0)
+        moved |= set(await conn.scalars(select(wallets.learner).where(*theirs)))
+    found = set().union(*(judging.lost(group, agents, moved) for group in groups))
+    return [{"name": name, "agent": agents[name]} for name in sorted(found)]
 
 
 async def of(conn: AsyncConnection, campus: str, named: Iterable[tuple[str, str]]) -> dict[str, Person]:

@@ -17,7 +17,7 @@ from catalogue import schema
 from catalogue.errors import RefusedError
 from catalogue.people import judging, knowing
 from catalogue.people.judging import Person, Word
-from catalogue.schema import link, link_apart, link_change, link_held, person_tag
+from catalogue.schema import link, link_apart, link_change, link_held, person_tag, wallet
 from catalogue.tenants import Sender
 from wire.people.known import People, Told
 
@@ -58,15 +58,29 @@ async def tell(conn: AsyncConnection, sender: Sender, message: People, *, now: i
 
 async def forget(conn: AsyncConnection, sender: Sender, names: Sequence[str]) -> None:
     """Let go of everything that ties erased persons of an agent to others; their wallets are nobody's."""
-    owned = (link.c.campus == sender.campus, link.c.agent == sender.agent, link.c.name.in_(names))
-    no = await _next(conn, sender.campus)
-    for name in (await conn.scalars(select(link.c.name).where(*owned))).all():
-        await _leave(conn, sender.campus, name, no=no)
-    for table in (person_tag, link_held, link_change):
-        mine = (table.c.campus == sender.campus, table.c.agent == sender.agent, table.c.name.in_(names))
-        await conn.execute(delete(table).where(*mine))
-    either = or_(link_apart.c.name.in_(names), link_apart.c.other.in_(names))
-    await conn.execute(delete(link_apart).where(link_apart.c.campus == sender.campus, either))
+    await _forget(conn, sender.campus, sender.agent, names, no=await _next(conn, sender.campus))
+
+
+async def lose(conn: AsyncConnection, campus: str, name: str, *, now: int) -> None:
+    """Let go of a person whom an agent lost with its ledger; those who waited beside it are looked at again.
+
+    Raises:
+        RefusedError: no agent told of it, or it has a wallet.
+    """
+    no = await _next(conn, campus)
+    tags, wallets = person_tag.c, wallet.c
+    agent = await conn.scalar(select(tags.agent).where(tags.campus == campus, tags.name == name).limit(1))
+    if agent is None:
+        raise RefusedError(404, "not-told", f"no agent told by what {name} is known: there is nothing to let go of")
+    theirs = (wallets.campus == campus, wallets.learner == name, wallets.last_no > 0)
+    if await conn.scalar(select(wallets.learner).where(*theirs).limit(1)) is not None:
+        raise RefusedError(
+            409, "has-wallet", f"{name} has a wallet and so is somebody's: wallet show names what is in it"
+        )
+    beside = await knowing.alike(conn, campus, {name: agent})
+    await _forget(conn, campus, agent, [name], no=no)
+    left = {each.name: each.agent for each in beside.values() if each.name != name}
+    await _judge(conn, campus, left, now=now, no=no)
 
 
 async def unite(conn: AsyncConnection, campus: str, one: str, other: str, *, now: int, by: str, why: str) -> None:
@@ -119,6 +133,17 @@ async def take_apart(conn: AsyncConnection, campus: str, name: str, *, now: int,
         await conn.execute(upsert(link_apart).values(row_of).on_conflict_do_nothing())
     await _judge(conn, campus, {name: row.agent}, now=now, no=no)
     return left
+
+
+async def _forget(conn: AsyncConnection, campus: str, agent: str, names: Sequence[str], *, no: int) -> None:
+    owned = (link.c.campus == campus, link.c.agent == agent, link.c.name.in_(names))
+    for name in (await conn.scalars(select(link.c.name).where(*owned))).all():
+        await _leave(conn, campus, name, no=no)
+    for table in (person_tag, link_held, link_change):
+        mine = (table.c.campus == campus, table.c.agent == agent, table.c.name.in_(names))
+        await conn.execute(delete(table).where(*mine))
+    either = or_(link_apart.c.name.in_(names), link_apart.c.other.in_(names))
+    await conn.execute(delete(link_apart).where(link_apart.c.campus == campus, either))
 
 
 async def _own(conn: AsyncConnection, sender: Sender, people: Sequence[Told]) -> list[Told]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,23 @@ def test_a_reward_on_the_shelf_tells_the_command_that_approves_it_and_no_placeho
     told = [operator.types("reward", "add", owner, *tea) for owner in (CAMPUS, "*")]
     assert told[0].endswith(f"approve it: rewards-catalogue reward approve {CAMPUS} tea\n")
     assert told[1].endswith("each campus approves it: rewards-catalogue reward approve CAMPUS tea\n")
+
+
+def test_links_that_wait_beside_somebody_lost_tell_the_command_that_lets_go_of_the_lost(operator: Operator) -> None:
+    for name, agent in (("ann-old", "agent-1"), ("ann-new", "agent-1"), ("ann-b", "agent-2")):
+        key = {"agent-1": "ab", "agent-2": "cd"}[agent] * 32
+        operator.types("agent", "add", CAMPUS, key) if name != "ann-new" else None
+        operator.sql(f"INSERT INTO person_tag VALUES ('{CAMPUS}', '{agent}', '{name}', 'email', 'one', 0, 'key')")
+    operator.given(7, "ann-new")
+    others = '["ann-new", "ann-old"]'
+    operator.sql(f"INSERT INTO link_held VALUES ('{CAMPUS}', 'ann-b', 'agent-2', '{others}', 'two people', 5)")
+    told = operator.types("wallet", "links", CAMPUS, "--held")
+    assert "ann-old                    agent-1      has no wallet: where rewards-agent learner show ann-old" in told
+    program, *words = shlex.split(told.splitlines()[-1])
+    assert (program, operator.types(*words)) == ("rewards-catalogue", "ann-old is forgotten\n")
+    found = operator.asks("wallet", "links", CAMPUS)
+    assert ([row["name"] for row in found["linked"]], found["held"], found["lost"]) == (["ann-b", "ann-new"], [], [])
+    assert operator.asks("audit", "list", CAMPUS)[0]["after"] == {"wallet.unlink": {"forgotten": "ann-old"}}
 
 
 def test_a_campus_is_for_production_or_staging_and_nothing_else(operator: Operator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,6 +35,7 @@ def list_links(
         from catalogue.people import knowing, names
 
         both = {"linked": await knowing.listed(conn, campus), "held": await knowing.held(conn, campus)}
+        both["lost"] = await knowing.lost(conn, campus)
         called = await names.of(conn, campus, (row["name"] for rows in both.values() for row in rows))
         return {kind: [row | _called(called.get(row["name"])) for row in rows] for kind, rows in both.items()}
 
@@ -43,7 +45,8 @@ def list_links(
     waiting = [
         f"{row['name']:26} {row['agent']:12} held: {row['reason']}{_beside(row)}{_said(row)}" for row in found["held"]
     ]
-    answer.show(found, lines=lambda: [*_purses(found["linked"]), *waiting] or ["nobody is linked"])
+    lost = [line for row in found["lost"] for line in _lost(campus, row)]
+    answer.show(found, lines=lambda: [*_purses(found["linked"]), *waiting, *lost] or ["nobody is linked"])
 
 
 def _purses(rows: list[dict[str, Any]]) -> list[str]:
@@ -57,6 +60,15 @@ def _purses(rows: list[dict[str, Any]]) -> list[str]:
             f"{_said(row)}"
         )
     return lines
+
+
+def _lost(campus: str, row: dict[str, Any]) -> list[str]:
+    """Whoever lets a link wait and has nothing may be nobody; what to type then."""
+    name, agent = row["name"], row["agent"]
+    return [
+        f"{name:26} {agent:12} has no wallet: where rewards-agent learner show {name} knows nobody, it was lost; type",
+        f'  rewards-catalogue wallet unlink {shlex.quote(campus)} {name} --lost --reason "lost with a ledger"',
+    ]
 
 
 def _beside(row: dict[str, Any]) -> str:
@@ -89,10 +101,21 @@ def link(campus: Campus, learner: Pseudonym, other: Pseudonym, reason: Reason, c
     answer.show({"campus": campus, "linked": [learner, other]}, lines=lambda: [line])
 
 
-def unlink(campus: Campus, learner: Pseudonym, reason: Reason, centre: Centre, answer: Answer) -> None:
+def unlink(
+    campus: Campus,
+    learner: Pseudonym,
+    reason: Reason,
+    *,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="It is nobody's: its agent lost it with a ledger (wallet links --held).")
+    ] = False,
+    centre: Centre,
+    answer: Answer,
+) -> None:
     """Say that a learner is another person than those of the linked wallets: each has what its own agent paid it.
 
-    Whatever tags say, they are not linked again but by wallet link.
+    Whatever tags say, they are not linked again but by wallet link. With --lost what the learner was known by is
+    forgotten, and whoever waited because of it is looked at again.
 
     Example: rewards-catalogue wallet unlink uni-example q3oexbcsjrxpsd4pd2gjq5ge --reason "twins"
     """
@@ -100,9 +123,13 @@ def unlink(campus: Campus, learner: Pseudonym, reason: Reason, centre: Centre, a
 
     async def work(store: Store) -> list[str]:
         said = act(campus, "wallet.unlink", learner, why=reason)
+        if lost:
+            async with acting.losing(store, said) as conn:
+                await links.lose(conn, campus, learner, now=now())
+                return []
         async with acting.linking(store, said) as conn:
             return await links.take_apart(conn, campus, learner, now=now(), by=operator(), why=reason)
 
     others = centre.do(work, campus=campus)
-    line = f"{learner} is another person than {', '.join(others)}"
+    line = f"{learner} is forgotten" if lost else f"{learner} is another person than {', '.join(others)}"
     answer.show({"campus": campus, "unlinked": learner, "others": others}, lines=lambda: [line])

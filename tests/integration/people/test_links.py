@@ -87,6 +87,38 @@ async def test_what_a_person_has_in_full_wallets_is_told_as_far_as_it_can_be_kep
     assert {balance for balance, _, _ in heard.values()} == {WHOLE_MAX}
 
 
+@pytest.mark.parametrize("linked", [True, False])
+async def test_a_person_that_an_agent_lost_with_its_ledger_is_named_and_let_go_of(shop: Shop, linked: bool) -> None:
+    """Its tags stayed with a pseudonym that nobody has, and nobody alike was ever linked again."""
+    town = Town(shop)
+    await town.open()
+    order = ["ann-old", "ann-b", "ann-new"] if linked else ["ann-old", "ann-new", "ann-b"]
+    for name in order:
+        await town.says("b" if name == "ann-b" else "a", name, a_tag("ann@x"))
+    for name in ("ann-b", "ann-new"):
+        await shop.give(name, 10)
+    assert [*await town.held()] == [order[-1]]
+    assert await town.lost() == ["ann-old"]
+    with pytest.raises(RefusedError, match="ann-new has a wallet and so is somebody's"):
+        await town.lose("ann-new")
+    await town.lose("ann-old")
+    assert (names(await town.purses()), await town.held(), await town.lost()) == (["ann-b+ann-new"], {}, [])
+    await town.says("b", "ann-b", a_tag("ann@x"))
+    assert await town.held() == {}
+    with pytest.raises(RefusedError, match="no agent told by what ann-old is known"):
+        await town.lose("ann-old")
+
+
+async def test_two_people_with_one_address_are_not_taken_for_lost(shop: Shop) -> None:
+    town = Town(shop)
+    await town.open()
+    for agent, name in (("a", "ann"), ("a", "bob"), ("b", "cat")):
+        await town.says(agent, name, a_tag("office@x"))
+        await shop.give(name, 10)
+    assert [*await town.held()] == ["cat"]
+    assert await town.lost() == []
+
+
 async def test_whichever_agent_comes_first_and_however_often_the_outcome_is_the_same(town: Town) -> None:
     said = {
         "a": Told(name="ann-a", tags=(a_tag("ann@x"), a_tag("7", by="idnumber"))),

@@ -52,6 +52,14 @@ class Town:
         async with self.shop.store.writing() as conn:
             await links.forget(conn, sender(agent), names)
 
+    async def lose(self, name: str) -> None:
+        async with self.shop.store.writing() as conn:
+            await links.lose(conn, CAMPUS, name, now=self.shop.at)
+
+    async def lost(self) -> list[str]:
+        async with self.shop.store.reading() as conn:
+            return [row["name"] for row in await knowing.lost(conn, CAMPUS)]
+
     async def purses(self) -> list[list[str]]:
         """The names that are one person's, purse by purse."""
         found: dict[str, list[str]] = {}
