@@ -1,6 +1,7 @@
 """What happened before is decided by rules that came later, or were mended: page by page, only adding to the ledger.
 
-What was paid stands, what was never decided is decided now, what other rules of that name refused is decided anew.
+What was paid stands, what was never decided is decided now, what other rules of that name refused is decided anew, and
+so is what an experiment held out that is over, where it says that this is paid then.
 Only where it is asked for is an award answered that the rules would no longer make. A second time changes nothing.
 """
 
@@ -18,6 +19,7 @@ from agent.backfill.asked import Asked, Outcomes, Which
 from agent.backfill.deciding import Deciding
 from agent.backfill.reading import Log, Reading
 from agent.clock import Clock
+from agent.engine.experiment.groups import paid_after
 from agent.engine.rulebook import CompiledRule, Rulebook
 from agent.errors import ConfigError
 from agent.ledger.record import Recorder
@@ -144,7 +146,8 @@ class Backfill:
             _require_live(name, rulebook.rule(name))
         wanted = frozenset(rules)
         chosen = tuple(one for one in rulebook.rules if (one.id in wanted if wanted else one.mode == "live"))
-        return replace(rulebook, rules=chosen, _matches={})
+        lifted = paid_after(rulebook.experiments, self._clock.now())
+        return replace(rulebook, rules=chosen, lifted=lifted, _matches={})
 
 
 def _require_live(name: str, rule: CompiledRule | None) -> None:

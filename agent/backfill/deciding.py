@@ -16,6 +16,7 @@ from agent.clock import Clock
 from agent.engine import booking, evaluate
 from agent.engine.derived import fold as derived
 from agent.engine.evaluate import Verdict
+from agent.engine.experiment.groups import HELD_OUT
 from agent.engine.rulebook import Rulebook
 from agent.engine.sighting import again
 from agent.ledger import corrections
@@ -116,11 +117,14 @@ class Deciding:
         numbers: Mapping[bytes, int],
         said: Words,
     ) -> int:
-        """Answer the awards that the rules would not make now, by what can be judged without the past."""
+        """Answer the awards that the rules would not make now, by what can be judged without the past.
+
+        Nothing is taken back because its learner is in a comparison group by now: an experiment only withholds.
+        """
         pays = {
             (numbers[verdict.event.event_id], verdict.payee.role, verdict.rule.id)
             for verdict in judged
-            if not verdict.reason or verdict.hold is not None
+            if not verdict.reason or verdict.hold is not None or verdict.reason.startswith(HELD_OUT)
         }
         correction = Correction(reason=f"{asked.why} and would not pay this", by=asked.by)
         answered = 0
@@ -181,7 +185,10 @@ def _stands(verdict: Verdict, word: Word | None, slots: _Slots, version: str, as
     waits = _waits(word, version) if asked.waiting else {}
     if any(where == slot or where not in slots[_about(verdict)] for where in waits):
         return False
-    return slot in word.waiting or word.stands(version)
+    if slot in word.waiting:
+        return True
+    let_in = word.reason.startswith(HELD_OUT) and not verdict.reason.startswith(HELD_OUT)
+    return not let_in and word.stands(version)
 
 
 def _waits(word: Word, version: str) -> dict[int, Hold]:

@@ -53,6 +53,7 @@ def explain(
     from agent.config.document import nearest
     from agent.config.kinds import KindTable
     from agent.engine.challenge.told import challenge_sentences
+    from agent.engine.experiment.telling import sentences as experiment_sentences
     from agent.engine.explain import rule_sentences, shared_brakes
     from agent.engine.recognition.sentences import of_book
     from agent.engine.schedule.telling import sentences as scheduled_sentences
@@ -75,6 +76,7 @@ def explain(
         if rule in (None, name)
     }
     said |= {t.spec.id: scheduled_sentences(t, rulebook) for t in rulebook.scheduled if rule in (None, t.spec.id)}
+    said |= {f"experiment {one.name}": experiment_sentences(one) for one in rulebook.experiments if rule is None}
     said |= of_book(rulebook.badges.values(), rulebook.tiers, rulebook.levels, rulebook.words) if rule is None else {}
     if json:
         emit_json([{"rule": name, "sentences": list(sentences)} for name, sentences in said.items()])

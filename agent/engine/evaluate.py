@@ -1,4 +1,6 @@
-"""What needs no past: never-earns, mode, active, audience, deny, conditions, trust, scope. The first that fails is why.
+"""What needs no past: never-earns, mode, active, audience, deny, conditions, an experiment, trust, scope.
+
+The first that fails is why.
 
 What is unknown rather than failed holds, but only where nothing after it fails: a decision is not kept waiting for a
 fact that could not save it. A condition that is not met for want of a fact alone has not failed: it ends no waiting.
@@ -14,6 +16,7 @@ from agent.engine import fairness
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Unmet
 from agent.engine.earning.sets import Act, Form
+from agent.engine.experiment.groups import held_out
 from agent.engine.fairness import CompiledCheck, Guard
 from agent.engine.past.undo import Ref, refs_of, undone_by
 from agent.engine.quota import Places, Quota
@@ -198,6 +201,7 @@ def _judged(
             (_never_earns(seen, user, rulebook, waits) if seen.marks or seen.person_marks else "")
             or _inapplicable(seen, rule, user, checks, waits)
             or _unfit(seen, rule, denied, checks, waits)
+            or (held_out(rule.experiments, learner, seen.occurred_at, rulebook.lifted) if rule.experiments else "")
         )
         if payee.pays is not None and not reason:
             postings, reason = payee.pays(seen)

@@ -16,13 +16,15 @@ from agent.config.rulefile.tables.review import Review
 from agent.config.rulefile.warn import kinds_of
 from agent.engine import words
 from agent.engine.conditions import told
+from agent.engine.experiment.groups import HELD_OUT
+from agent.engine.experiment.telling import kept_out
 from agent.engine.fairness import CompiledCheck
 from agent.engine.quota import Quota
 from agent.engine.recognition import model as recognised
 from agent.engine.rulebook import CompiledDeny, CompiledRule, Payee, Rulebook
 from agent.model import Decision, Outcome, Posting
 
-STAGES = ("no ", "never earns", "mode", "active", "audience", "deny", "condition", "trust")
+STAGES = ("no ", "never earns", "mode", "active", "audience", "deny", "condition", HELD_OUT, "trust")
 """How reasons begin, in the order in which they are asked; anything else is a quota, the last to be asked."""
 
 
@@ -52,6 +54,7 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kinds: KindTable =
         said.append(whom(spec.audience))
     if spec.active is not None:
         said.append(_when(spec.active))
+    said.extend(kept_out(one) for one in rule.experiments)
     said.extend(brakes(rule))
     said.extend(_checked(check) for check in checks_of(rule, rulebook))
     if spec.reverse_on:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from agent.config.rulefile import Challenge, Level, Rule, Scheduled
@@ -15,6 +15,7 @@ from agent.engine.earning.amounts import Pays
 from agent.engine.earning.challenge.form import Counting
 from agent.engine.earning.derivation import Derivation
 from agent.engine.earning.sets import Form
+from agent.engine.experiment.groups import Experiment
 from agent.engine.fairness import CompiledCheck
 from agent.engine.filters import When, Whom
 from agent.engine.quota import Quota, Span
@@ -67,6 +68,7 @@ class CompiledRule:
     are decided from a set; ``then`` is what the completion of that set brings about for the same learner.
     ``recognition`` is there where badges follow from awards or rules require something; all rules of a book share it.
     ``review`` is why each award waits for a person, or nothing; ``braked`` says that quotas look at what is usual.
+    ``experiments`` keep a share of the learners out of it.
     """
 
     id: str
@@ -87,6 +89,7 @@ class CompiledRule:
     recognition: Recognition | None = None
     review: str = ""
     braked: bool = False
+    experiments: tuple[Experiment, ...] = ()
 
     def once(self, kind: str | None) -> Once:
         """What the rule is once per, for events of this kind."""
@@ -197,6 +200,7 @@ class Rulebook:
     the last of ``rules``. ``recognition`` is what follows from awards; None where nothing does.
     ``derivations`` are what acts can bring about that a rule stands on, ``listened`` the challenges (by id) that tell
     their completion to rules.
+    ``lifted`` are the names of ``experiments`` that hold nobody out, for who decides of the past anew or tells a story.
     ``remind_after`` is how long (seconds) a decision may be held before somebody is reminded; 0 for never.
     ``badges`` are those that are declared, by id, and those that rules only name; ``words`` makes criteria of names.
     """
@@ -218,6 +222,8 @@ class Rulebook:
     meters: frozenset[str]
     challenges: tuple[CompiledChallenge, ...] = ()
     scheduled: tuple[Timed, ...] = ()
+    experiments: tuple[Experiment, ...] = ()
+    lifted: frozenset[str] = frozenset()
     checks: tuple[CompiledCheck, ...] = ()
     derivations: tuple[Derivation, ...] = ()
     listened: Mapping[str, CompiledChallenge] = field(default_factory=dict)
@@ -254,6 +260,10 @@ class Rulebook:
     def rule(self, rule_id: str) -> CompiledRule | None:
         """A rule by its id."""
         return next((rule for rule in self.rules if rule.id == rule_id), None)
+
+    def for_everybody(self) -> Rulebook:
+        """The same rules where no experiment holds anybody out, as examples and stories tell them."""
+        return replace(self, lifted=frozenset(one.name for one in self.experiments)) if self.experiments else self
 
     def paying(self, rule_id: str) -> CompiledRule | None:
         """As `rule`, and what pays a scheduled reward of that id."""

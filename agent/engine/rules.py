@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from agent.config.document import FaultsError
 from agent.config.facts import FactTable
 from agent.config.kinds import RETOLD, KindTable
-from agent.config.rulefile import Rule, RuleFile
+from agent.config.rulefile import Deny, Rule, RuleFile
 from agent.config.rulefile.warn import default_once_per, kinds_of
 from agent.engine import conditions, fairness, filters, stories
 from agent.engine.calendar import Calendar
@@ -18,6 +18,8 @@ from agent.engine.earning import amounts, forms
 from agent.engine.earning.amounts import CompiledAmount
 from agent.engine.earning.derivation import Derivation
 from agent.engine.earning.sets import Form
+from agent.engine.experiment import groups
+from agent.engine.experiment.groups import Experiment
 from agent.engine.limits.compiled import Quotas
 from agent.engine.past.undo import undone_by
 from agent.engine.recognition import ladder
@@ -65,6 +67,7 @@ class _Compiler:
         self._quotas = Quotas(file, self._decimals)
         self._recognition = recognition(file, self._calendar)
         self._programmes = programme.compiled(file.programmes)
+        self._experiments = groups.compiled(file.experiments, self._kinds, self._calendar)
         self._checks = tuple(fairness.compiled(placed.it, number) for number, placed in enumerate(file.checks))
 
     def rulebook(self) -> Rulebook:
@@ -76,30 +79,22 @@ class _Compiler:
             *(self._rule(rule) for rule in remembering),
             *(rule for one in challenges for rule in one.rules),
         )
-        denies = tuple(
-            CompiledDeny(
-                on=placed.it.on,
-                reason=f"deny: {placed.it.reason}",
-                condition=conditions.compiled(placed.it.conditions, self._values, denying=True),
-                said=conditions.told(placed.it.conditions, self._values),
-            )
-            for placed in self._file.denies
-        )
         needs: dict[str, Needs] = {}
         for rule in (*rules[: len(self._file.rules) + len(remembering)], *steps):
             if rule.mode != "off":
                 needs[rule.id] = self._needs(rule).also(needs.get(rule.id))
         scheduled = schedule.compiled_all(self._file, self._kinds, self._calendar, self._quotas.payee)
         needs |= {timed.spec.id: schedule.needs(timed, self._kinds) for timed in scheduled}
+        wanted = (*needs.values(), *(self._compared_by(one) for one in self._experiments))
         pay = (*rules, *(timed.rule for timed in scheduled))
         quotas = {quota.meter for rule in pay for payee in rule.payees for quota in payee.quotas}
         return Rulebook(
             version=self._file.version,
             rules=rules,
-            denies=denies,
+            denies=tuple(self._deny(placed.it) for placed in self._file.denies),
             calendar=self._calendar,
             staff_earn=self._file.staff_earn,
-            demand=self._demand(needs.values()),
+            demand=self._demand(wanted),
             needs=needs,
             levels=self._file.levels,
             badges=declared(self._file),
@@ -111,12 +106,21 @@ class _Compiler:
             meters=frozenset(quotas | {f"once:{rule.id}" for rule in pay}),
             challenges=challenges,
             scheduled=scheduled,
+            experiments=self._experiments,
             checks=self._checks,
-            derivations=self._derivations(needs.values()),
-            listened=challenge.listened(challenges, needs.values()),
+            derivations=self._derivations(wanted),
+            listened=challenge.listened(challenges, wanted),
             currencies=dict(self._file.currencies),
             remind_after=self._file.remind_after,
             values=self._values,
+        )
+
+    def _deny(self, deny: Deny) -> CompiledDeny:
+        return CompiledDeny(
+            on=deny.on,
+            reason=f"deny: {deny.reason}",
+            condition=conditions.compiled(deny.conditions, self._values, denying=True),
+            said=conditions.told(deny.conditions, self._values),
         )
 
     def _looked_at(self) -> frozenset[str]:
@@ -155,6 +159,7 @@ class _Compiler:
             recognition=self._recognition,
             review="review always" if rule.review else "",
             braked=self._file.safety is not None,
+            experiments=tuple(one for one in self._experiments if rule.id in one.rules),
         )
 
     def _payees(self, rule: Rule) -> tuple[Payee, ...]:
@@ -223,6 +228,18 @@ class _Compiler:
                 *(one.kinds for one in brought)
             ),
             placed=within,
+        )
+
+    def _compared_by(self, one: Experiment) -> Needs:
+        """The acts that the groups of an experiment are compared by, beside those of its rules."""
+        entries = [entry for kind in one.kinds for entry in self._kinds.entries_for(kind)]
+        fact = one.looked.fact if one.looked is not None else ""
+        return Needs(
+            kinds=one.kinds,
+            names=frozenset(entry.lms_event for entry in entries if not entry.suffix),
+            suffixes=frozenset(entry.lms_event for entry in entries if entry.suffix),
+            facts=frozenset({fact} if FactTable().get(fact) is not None else ()),
+            patterns=frozenset({one.looked.kind} if one.looked is not None else ()),
         )
 
     def _derivations(self, needs: Iterable[Needs]) -> tuple[Derivation, ...]:

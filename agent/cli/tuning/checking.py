@@ -55,6 +55,7 @@ def check(
     Example: rewards-agent rules check --site
     """
     from agent.config.document import FaultsError
+    from agent.config.rulefile.across.experiments import over as shown
     from agent.config.rulefile.across.scheduled import hasty
     from agent.config.rulefile.sense.reach import unheard
     from agent.config.rulefile.sense.timed import over
@@ -67,7 +68,8 @@ def check(
             raise typer.Exit(error.exit_code) from None
         raise
     unknown = unheard(rules, settings_of(config)) if not files or config is not None else ()
-    late = over(rules, datetime.now(rules.timezone).date())
+    today = datetime.now(rules.timezone).date()
+    late = (*over(rules, today), *shown(rules, today))
     found = sorted((*rules.warnings, *unknown, *late, *(() if files else hasty(rules, settings_of(config)))))
     seen = run_async(_site(settings_of(config), rules, rulebook)) if site else {}
     ok = not any(one["ambiguous"] for one in seen.values())

@@ -32,6 +32,7 @@ _ONE: Mapping[str, str] = {
     "challenges": "challenge",
     "scheduled": "scheduled",
     "programmes": "programme",
+    "experiments": "experiment",
     "profile": "person",
     "checks": "check",
 }

@@ -15,7 +15,16 @@ from agent.config.factentry import PERSON
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.config.rulefile import check, warn
-from agent.config.rulefile.across import badges, challenges, checks, completions, reviews, scheduled, stories
+from agent.config.rulefile.across import (
+    badges,
+    challenges,
+    checks,
+    completions,
+    experiments,
+    reviews,
+    scheduled,
+    stories,
+)
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, Placed, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
 from agent.config.rulefile.sense import durations, idle, impossible, shadowed, timed, undoing, written
@@ -92,6 +101,7 @@ def _rules(documents: Sequence[Document], broken: list[Fault], facts: FactTable)
         () if broken else (*badges.faults(merged), *challenges.faults(merged, table), *completions.faults(merged))
     )
     faults.extend(() if broken else (*scheduled.faults(merged, table), *checks.faults(merged, table)))
+    faults.extend(() if broken else experiments.faults(merged, table))
     faults.extend(() if broken else reviews.faults(merged))
     if faults:
         raise FaultsError(faults)
@@ -107,6 +117,7 @@ def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fa
     yield from challenges.warnings(merged, kinds, facts)
     yield from completions.warnings(merged)
     yield from scheduled.warnings(merged, kinds, facts)
+    yield from experiments.warnings(merged, kinds, facts)
     yield from timed.warnings(merged)
     yield from durations.warnings(merged, facts)
     yield from undoing.warnings(merged, kinds, facts)
@@ -169,6 +180,7 @@ def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) 
         periods={name: placed.it for name, placed in merged.periods.items()},
         currencies=CURRENCIES | {name: placed.it for name, placed in merged.currencies.items()},  # type: ignore[operator]
         programmes=merged.programmes,
+        experiments=merged.experiments,
         profile=_profile(merged),
         safety=settings.get("safety"),
         remind_after=_remind_after(settings.get("review")),

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from agent.config.document import Document, Fault, KeyPath
 from agent.config.grammar import Limit, Number
 from agent.config.kinds import KindEntry
+from agent.config.rulefile.experiment.table import Experiment
 from agent.config.rulefile.models import Cap, Deny, KindModel, Rule, RulesPart
 from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.config.rulefile.tables.calendar import Period
@@ -88,6 +89,7 @@ class RuleFile:
     challenges: tuple[Placed[Challenge], ...] = ()
     scheduled: tuple[Placed[Scheduled], ...] = ()
     programmes: Mapping[str, Placed[Programme]] = field(default_factory=dict)
+    experiments: Mapping[str, Placed[Experiment]] = field(default_factory=dict)
     profile: Mapping[str, Placed[str]] = field(default_factory=dict)
     safety: Safety | None = None
     remind_after: int = 0
@@ -110,6 +112,7 @@ class Merged:
     currencies: Mapping[str, Placed[Currency]]
     values: Mapping[str, Placed[Mapping[str, Number]]]
     programmes: Mapping[str, Placed[Programme]]
+    experiments: Mapping[str, Placed[Experiment]]
     budgets: Mapping[str, Placed[tuple[Limit, ...]]]
     levels: tuple[Placed[Level], ...]
     badges: tuple[Placed[Badge], ...]
@@ -187,6 +190,7 @@ def merge(parts: Sequence[Part]) -> tuple[Merged, list[Fault]]:
         currencies=_tables("currency", lambda model: model.currency, parts, faults),
         values=_tables("value", lambda model: model.value, parts, faults),
         programmes=_tables("programme", lambda model: model.programme, parts, faults),
+        experiments=_tables("experiment", lambda model: model.experiment, parts, faults),
         budgets=_tables("budget", lambda model: model.budget, parts, faults),
         levels=tuple(_elements("level", lambda model: model.level, parts)),
         badges=tuple(_elements("badge", lambda model: model.badge, parts)),

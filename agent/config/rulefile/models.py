@@ -11,6 +11,7 @@ from agent.config.document import MisfitError
 from agent.config.grammar import Number
 from agent.config.rulefile.award import AwardPart, award_parts
 from agent.config.rulefile.earning import EARNING, Momentum, Spaced, Streak, away, crossing, one_way
+from agent.config.rulefile.experiment.table import Experiment
 from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.config.rulefile.tables.calendar import ClosedDays, Period
 from agent.config.rulefile.tables.challenge import Challenge
@@ -175,6 +176,7 @@ class RulesPart(Model):
     programme: dict[Name, Programme] = Field(default_factory=dict)
     challenge: tuple[Challenge, ...] = ()
     scheduled: tuple[Scheduled, ...] = ()
+    experiment: dict[Name, Experiment] = Field(default_factory=dict)
     person: Person | None = None
     safety: Safety | None = None
     review: Reviewing | None = None

@@ -192,6 +192,10 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
         "additionalProperties": {"type": "number"},
         "examples": [{"section_progress_pct": 80}],
     },
+    "held_share": _text(r"\s*\d{1,3}(\.\d{1,3})? *%\s*", "10%"),
+    "looked_by": _text(
+        r"([a-z][a-z0-9_]* in )?[a-z0-9_*]+(\.[a-z0-9_*]+)+", "lesson.completed", "score_pct in quiz.submitted"
+    ),
     "until_when": {"anyOf": [_text(_DURATION, "14d"), {"description": "a date: the last day that counts"}]},
     "how_often": {"anyOf": [{"type": "boolean"}, _text(_NAME, "week", "sem1")]},
     "how_enrolled": {

@@ -39,7 +39,7 @@ def run_cases(file: RuleFile, rulebook: Rulebook) -> tuple[CaseResult, ...]:
 
 
 def _run(placed: Placed[Case], rulebook: Rulebook, names: Names) -> CaseResult:
-    case, teller, objects = placed.it, Teller(rulebook), Objects()
+    case, teller, objects = placed.it, Teller(rulebook.for_everybody()), Objects()
     failures = [f"{slip.message}, {slip.hint}" if slip.hint else slip.message for slip in slips(placed, names)]
     for number, said in enumerate(case.events, 1):
         decisions = list[Decision]()

@@ -72,7 +72,7 @@ def _alone(compiled: CompiledRule, said: Mapping[str, Any], rulebook: Rulebook) 
         when=compiled.when if "at" in said else None,
         whom=compiled.whom if not _AUDIENCE_FACTS.isdisjoint(said) else None,
     )
-    return replace(rulebook, rules=(rule,), _matches={})
+    return replace(rulebook.for_everybody(), rules=(rule,), _matches={})
 
 
 def _when(rule: Rule, file: RuleFile) -> date:

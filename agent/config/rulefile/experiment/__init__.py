@@ -1,0 +1,1 @@
+"""`[experiment.NAME]`: a share of the learners is kept out of some rules for a time, to see what these come to."""
