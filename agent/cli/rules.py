@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.cli.experiments.effect import effect
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, tell, utc
 from agent.cli.mending.backfill import backfill
 from agent.cli.scheduled.draw import app as draw
@@ -27,6 +28,7 @@ app.command()(check)
 app.command("test")(try_cases)
 app.command()(simulate)
 app.command()(diff)
+app.command()(effect)
 app.command()(backfill)
 app.command()(schema)
 app.command("import")(convert)

@@ -48,6 +48,11 @@ def _fact(value: Any) -> Fact:
     return fact
 
 
+def fact_of(text: str | bytes) -> Fact:
+    """The fact that a payload has as this JSON."""
+    return _fact(orjson.loads(text))
+
+
 def encode_events(seen: Sequence[Observation]) -> list[bytes]:
     """The parts of each observation that have no column of its own; facts stay exact."""
     try:

@@ -52,6 +52,10 @@ class Experiment:
         """Why somebody in the comparison group gets nothing."""
         return f"{HELD_OUT}: in the comparison group of {self.name} until {self.last.isoformat()}"
 
+    def state(self, today: date) -> str:
+        """Whether it is to come, running or over."""
+        return "to come" if today < self.first else "running" if today <= self.last else "over"
+
     def holds_out(self, learner: str) -> bool:
         """Whether a learner (`<site>:<LMS user id>`) is in the comparison group: their place is below the share."""
         return place(self.seed, self.name, learner) < self.share
