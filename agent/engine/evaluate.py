@@ -187,8 +187,7 @@ def _judged(
     event: Event, rule: CompiledRule, payee: Payee, rulebook: Rulebook, moment: Moment, denied: Unmet | None
 ) -> Verdict:
     seen = event.seen
-    checks: list[Check] = []
-    waits: list[_Wait] = []
+    checks, waits = list[Check](), list[_Wait]()
     learner = scope = ""
     found: Places = ()
     postings, act = payee.postings, None

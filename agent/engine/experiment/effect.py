@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 from agent.engine.experiment.groups import Experiment
@@ -29,12 +29,14 @@ class Did:
     value: Fraction | int | None = None
 
 
-@dataclass(slots=True)
 class _Learner:
     """How many acts before and since, and the sum of what they had."""
 
-    times: list[int] = field(default_factory=lambda: [0, 0])
-    total: list[Fraction] = field(default_factory=lambda: [Fraction(0), Fraction(0)])
+    __slots__ = ("times", "total")
+
+    def __init__(self) -> None:
+        self.times = [0, 0]
+        self.total = [Fraction(0), Fraction(0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,15 @@ _ROOT_SCALE = 10**12
 _TWO = 2
 
 
-@dataclass(slots=True)
 class Sums:
     """What is kept of numbers that are added up: how many they are, their sum, and the sum of their squares."""
 
-    count: int = 0
-    total: Fraction = Fraction(0)
-    squares: Fraction = Fraction(0)
+    __slots__ = ("count", "squares", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = Fraction(0)
+        self.squares = Fraction(0)
 
     def add(self, value: Fraction | int) -> None:
         """One number more."""
