@@ -12,6 +12,7 @@ from catalogue.acts import Act
 from catalogue.backup.copies import Manifest, loading_of, require_known
 from catalogue.backup.holding import Hold
 from catalogue.config import Config
+from catalogue.recognition import records
 from catalogue.redemption import pool
 from catalogue.verify import verify
 from machine import copies
@@ -93,11 +94,14 @@ async def restore(config: Config, copy: Path, *, public: bytes, said: Act) -> Re
 async def _noted(conn: AsyncConnection, said: Act, copy: Path, manifest: Manifest) -> int:
     """Write it down, and hold back what may have been given out since; how many codes that are.
 
+    Numbers of kudos that may have been are passed over.
+
     Before the books are in their place: nobody may serve from them without it.
     """
     held = 0
     for one in await tenants.tenants(conn):
         held += await pool.withdraw_all(conn, one["campus"])
+    await records.pass_over(conn)
     told = {"backup": copy.name, "made_at": manifest.made_at, "entries": manifest.entries, "codes_held": held}
     await acts.note(conn, said, **told)
     return held

@@ -15,6 +15,8 @@ from catalogue.schema import recognition
 KUDOS, AWARD = "kudos", "award"
 SHOWN, HIDDEN, REVOKED, ERASED = "shown", "hidden", "revoked", "erased"
 ID_MAX = 2**63 - 1
+PASSED_OVER = 1_000_000
+"""More than a campus recognises between a backup and the day on which it is put back."""
 
 _HOLD = text(
     "INSERT INTO recognition_head (campus, no) VALUES (:campus, 0)"
@@ -57,6 +59,12 @@ async def number(conn: AsyncConnection, campus: str, no: int) -> None:
     """Say that a number was given out; the head is held."""
     table = schema.recognition_head
     await conn.execute(update(table).where(table.c.campus == campus).values(no=no))
+
+
+async def pass_over(conn: AsyncConnection) -> None:
+    """Go on with the next million of numbers: what was given out behind an older copy, campuses have heard of."""
+    head = schema.recognition_head
+    await conn.execute(update(head).where(head.c.no > 0).values(no=(head.c.no // PASSED_OVER + 1) * PASSED_OVER))
 
 
 async def add(conn: AsyncConnection, one: Recognition) -> None:
