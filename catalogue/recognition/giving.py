@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.errors import RefusedError
-from catalogue.recognition import choices, policy, records, tags, words
+from catalogue.recognition import answers, choices, policy, records, tags, words
+from catalogue.recognition.answers import KEY_CHARS_MAX, Asked
 from catalogue.recognition.policy import ANONYMOUS, CAMPUS, SEEN, Policy, Rate
 from catalogue.recognition.records import AWARD, HIDDEN, KUDOS, REVOKED, SHOWN, Recognition
 from catalogue.schema import recognition, remark
+from catalogue.store import Store
 from catalogue.wallets import purse
 
-KEY_CHARS_MAX = 100
 NAME_CHARS_MAX = 100
 WHY_CHARS_MAX = 300
 
@@ -37,6 +38,24 @@ class Wish:
     by: str
     message: str = ""
     seen: str = ""
+
+
+async def asked(
+    store: Store, wish: Wish, *, now: int, need: Callable[[AsyncConnection], Awaitable[None]] | None = None
+) -> tuple[Recognition, bool]:
+    """As `give`, in a transaction of its own; a no, of ``need`` too, is kept and stays the answer under its key.
+
+    Raises:
+        RefusedError: something stands against it, or stood when it was asked first.
+    """
+    said = (wish.kind, wish.giver, wish.receiver, wish.about, wish.message, wish.seen)
+
+    async def doing(conn: AsyncConnection) -> tuple[Recognition, bool]:
+        if need is not None:
+            await need(conn)
+        return await give(conn, wish, now=now)
+
+    return await answers.once(store, Asked(campus=wish.campus, what=wish.kind, key=wish.key, said=said), doing, now=now)
 
 
 async def give(conn: AsyncConnection, wish: Wish, *, now: int) -> tuple[Recognition, bool]:

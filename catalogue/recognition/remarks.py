@@ -5,18 +5,21 @@ One person may have a pseudonym at each agent of the campus: what holds of one h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.errors import RefusedError
-from catalogue.recognition import choices, policy, records, seeing, words
-from catalogue.recognition.giving import KEY_CHARS_MAX, NAME_CHARS_MAX
+from catalogue.recognition import answers, choices, policy, records, seeing, words
+from catalogue.recognition.answers import Asked
+from catalogue.recognition.giving import NAME_CHARS_MAX
 from catalogue.recognition.records import HIDDEN, SHOWN
 from catalogue.recognition.seeing import Viewer
 from catalogue.schema import liking, remark
+from catalogue.store import Store
 from catalogue.wallets import purse
 
 COMMENTS_MAX = 500
@@ -68,17 +71,44 @@ async def likes(
     return [{"user": row.learner, "at": row.at} for row in found]
 
 
-async def comment(
-    conn: AsyncConnection, campus: str, no: int, learner: str, *, key: str, typed: str, now: int
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a learner says of one, as it was typed; ``key`` is the asker's own name for it."""
+
+    campus: str
+    no: int
+    learner: str
+    key: str
+    typed: str
+
+
+async def asked(
+    store: Store, said: Said, *, now: int, need: Callable[[AsyncConnection], Awaitable[None]] | None = None
 ) -> tuple[dict[str, Any], bool]:
+    """As `comment`, in a transaction of its own; a no, of ``need`` too, is kept and stays the answer under its key.
+
+    Raises:
+        RefusedError: something stands against it, or stood when it was asked first.
+    """
+
+    async def doing(conn: AsyncConnection) -> tuple[dict[str, Any], bool]:
+        if need is not None:
+            await need(conn)
+        return await comment(conn, said, now=now)
+
+    what = f"comment {said.no} {said.learner}"  # two learners may have one key
+    named = Asked(campus=said.campus, what=what, key=said.key, said=(said.typed,))
+    return await answers.once(store, named, doing, now=now)
+
+
+async def comment(conn: AsyncConnection, said: Said, *, now: int) -> tuple[dict[str, Any], bool]:
     """Say something about one, and whether it is new; the same key again is the same comment, withdrawn or not.
 
     Raises:
         RefusedError: it cannot be seen, there are too many, or what is said cannot be.
     """
-    if not 1 <= len(key) <= KEY_CHARS_MAX * 2 or not key.isprintable():
-        raise RefusedError(400, "key", f"key is 1 to {KEY_CHARS_MAX} printable characters")
-    plain = words.text(typed, most=words.COMMENT_CHARS_MAX)
+    campus, no, learner, key = said.campus, said.no, said.learner, said.key
+    plain = words.text(said.typed, most=words.COMMENT_CHARS_MAX)
     if not plain:
         raise RefusedError(400, "text", "a comment says something")
     await records.hold(conn, campus)

@@ -42,7 +42,8 @@ wish = Table(
     "wish",
     metadata,
     Column("campus", Text, primary_key=True),
-    Column("key", Text, primary_key=True),  # of the redemption that it came to, where it was granted
+    # Of the redemption that it came to, where it was granted; of kudos or a comment that was refused, after that word.
+    Column("key", Text, primary_key=True),
     Column("asked", LargeBinary, nullable=False),
     Column("answered_at", BigInteger, nullable=False),
     Column("status", BigInteger),  # of HTTP; NULL: it was granted

@@ -7,7 +7,7 @@ from typing import Any
 from catalogue.api.openapi import DAY, LIMIT, TEXT, WHOLE, closed, doing, parameter
 from catalogue.api.reading import DIGITS_MAX, YEAR_DAYS
 from catalogue.api.recognition import choosing, given, remarks
-from catalogue.recognition import giving, tags, words
+from catalogue.recognition import answers, giving, tags, words
 from catalogue.recognition.choices import SHOWN
 from catalogue.recognition.moderating import DOINGS, HIDE, SHOW
 from catalogue.recognition.policy import SEEN, Policy
@@ -23,7 +23,7 @@ _VIEWER = [
 _USER = parameter("user", TEXT, "The learner's pseudonym") | {"required": True}
 _DAYS = WHOLE | {"minimum": 1, "maximum": YEAR_DAYS}
 _REASON = _ANY | {"minLength": 1, "maxLength": giving.WHY_CHARS_MAX}
-_KEY = _ANY | {"minLength": 1, "maxLength": giving.KEY_CHARS_MAX}
+_KEY = _ANY | {"minLength": 1, "maxLength": answers.KEY_CHARS_MAX}
 _DOING = closed(do={"enum": list(DOINGS)}, why=_REASON)
 _NAME = _ANY | {"minLength": 1, "maxLength": giving.NAME_CHARS_MAX}
 

@@ -13,7 +13,7 @@ from catalogue.api.asked import Answer, answer, body_of, limit_of, only, patient
 from catalogue.api.guard import FRESH, Guard
 from catalogue.api.recognition.fields import field, moderator, need_known, number, only_these, viewer_of
 from catalogue.api.tokens import Reader
-from catalogue.recognition import giving, seeing, words
+from catalogue.recognition import answers, giving, seeing, words
 from catalogue.recognition.giving import Wish
 from catalogue.recognition.records import AWARD, KUDOS, Recognition
 from catalogue.recognition.seeing import Viewer, Wanted
@@ -43,9 +43,14 @@ class GivenDoor:
         """Kudos from learner to learner; 201 where they are new, 200 where they came before under this key."""
         reader = await self._guard.reader(request, "recognition:write")
         wish = _wish(reader, KUDOS, await body_of(request))
-        async with self._guard.store.writing() as conn:
-            await need_known(conn, reader.campus, wish.giver, wish.receiver)
-            one, new = await giving.give(conn, wish, now=self._guard.now())
+        store = self._guard.store
+        one, new = await giving.asked(
+            store,
+            wish,
+            now=self._guard.now(),
+            need=lambda conn: need_known(conn, reader.campus, wish.giver, wish.receiver),
+        )
+        async with store.reading() as conn:
             told = await _told(conn, one, Viewer(learner=one.giver))
         return answer(told, status=201 if new else 200)
 
@@ -116,7 +121,7 @@ def _wish(reader: Reader, kind: str, said: Mapping[str, Any]) -> Wish:
     message = field(said, "message", most=2 * words.MESSAGE_CHARS_MAX, default="")
     return Wish(
         campus=reader.campus,
-        key=f"{reader.name}:{field(said, 'key', most=giving.KEY_CHARS_MAX)}",
+        key=f"{reader.name}:{field(said, 'key', most=answers.KEY_CHARS_MAX)}",
         kind=kind,
         giver=field(said, "giver", default="" if kind == AWARD else None),
         receiver=field(said, "receiver"),

@@ -9,7 +9,8 @@ from catalogue.api.asked import answer, body_of, limit_of, only, patient
 from catalogue.api.guard import FRESH, Guard
 from catalogue.api.recognition.fields import field, moderator, need_known, number, only_these, viewer_of
 from catalogue.errors import RefusedError
-from catalogue.recognition import giving, remarks
+from catalogue.recognition import answers, giving, remarks
+from catalogue.recognition.remarks import Said
 
 LIKES, COMMENTS = "/api/rewards_likes", "/api/rewards_comments"
 
@@ -73,13 +74,13 @@ class RemarksDoor:
         said = await body_of(request)
         only_these(said, {"recognition", "user", "key", "text"})
         no, user, typed = said.get("recognition"), field(said, "user"), field(said, "text", most=1000)
-        key = f"{reader.name}:{field(said, 'key', most=giving.KEY_CHARS_MAX)}"
+        key = f"{reader.name}:{field(said, 'key', most=answers.KEY_CHARS_MAX)}"
         if type(no) is not int or not 0 <= no < 10**reading.DIGITS_MAX:
             raise RefusedError(400, "body", "recognition is the id of kudos or of an award")
-        async with self._guard.store.writing() as conn:
-            await need_known(conn, reader.campus, user)
-            now = self._guard.now()
-            told, new = await remarks.comment(conn, reader.campus, no, user, key=key, typed=typed, now=now)
+        wanted = Said(campus=reader.campus, no=no, learner=user, key=key, typed=typed)
+        told, new = await remarks.asked(
+            self._guard.store, wanted, now=self._guard.now(), need=lambda conn: need_known(conn, reader.campus, user)
+        )
         return answer(told, status=201 if new else 200)
 
     async def withdraw(self, request: web.Request) -> web.Response:

@@ -15,6 +15,7 @@ from catalogue.recognition.agents import feed
 from catalogue.recognition.giving import Wish
 from catalogue.recognition.moderating import Moderator
 from catalogue.recognition.records import KUDOS, Recognition
+from catalogue.recognition.remarks import Said
 from catalogue.recognition.seeing import Viewer, Wanted
 from catalogue.tenants import Sender
 from wire import canonical, signing
@@ -69,8 +70,7 @@ class RecognitionDoor:
             seen=_text(deed, "seen", ""),
             by=_by(deed),
         )
-        async with self._door.store.writing() as conn:
-            one, _ = await giving.give(conn, wish, now=self._now())
+        one, _ = await giving.asked(self._door.store, wish, now=self._now())
         return await self._told(one, Viewer(learner=deed.learner))
 
     async def take_back(self, deed: Deed) -> dict[str, Any]:
@@ -95,10 +95,8 @@ class RecognitionDoor:
     async def comment(self, deed: Deed) -> dict[str, Any]:
         """The learner says something of one."""
         key, typed = f"{deed.agent}:{_text(deed, 'key')}", _text(deed, "text")
-        async with self._door.store.writing() as conn:
-            told, _ = await remarks.comment(
-                conn, deed.campus, _whole(deed, "id"), deed.learner, key=key, typed=typed, now=self._now()
-            )
+        said = Said(campus=deed.campus, no=_whole(deed, "id"), learner=deed.learner, key=key, typed=typed)
+        told, _ = await remarks.asked(self._door.store, said, now=self._now())
         return told
 
     async def withdraw(self, deed: Deed) -> dict[str, Any]:

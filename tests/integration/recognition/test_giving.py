@@ -86,6 +86,30 @@ async def test_a_giver_s_limits_hold_and_free_with_time(lms: Program) -> None:
     await lms.gave(ANN, BEN)
 
 
+async def test_kudos_and_comments_that_were_refused_stay_refused_under_their_key_and_a_new_key_is_decided_anew(
+    lms: Program,
+) -> None:
+    await lms.does("PATCH", POLICY, {"per_giver": "1/1d", "comments": "1/1h"})
+    given = await lms.gave(ANN, BEN)
+    said = {"key": "late", "giver": ANN, "receiver": BEN, "tag": "helpful"}
+    told = await lms.does("POST", KUDOS, said)
+    await lms.refused("limit-giver", told)
+    talk = {"recognition": given, "user": CAT, "key": "c1", "text": "well done"}
+    await lms.does("POST", COMMENTS, talk)
+    await lms.refused("limit-comments", await lms.does("POST", COMMENTS, talk | {"key": "c2"}))
+    nobody = {"key": "n", "giver": ANN, "receiver": "erin", "tag": "helpful"}
+    await lms.refused("unknown-learner", await lms.does("POST", KUDOS, nobody))
+    await lms.refused("tag", await lms.does("POST", KUDOS, said | {"key": "mended", "tag": "two words"}))
+    await lms.does("PATCH", POLICY, {"per_giver": "9/1d", "comments": "9/1h"})
+    assert await lms.does("POST", KUDOS, said) == told
+    await lms.refused("limit-comments", await lms.does("POST", COMMENTS, talk | {"key": "c2"}))
+    await lms.refused("unknown-learner", await lms.does("POST", KUDOS, nobody))
+    await lms.refused("key", await lms.does("POST", KUDOS, said | {"receiver": CAT}))
+    assert (await lms.does("POST", COMMENTS, talk | {"user": DAN, "key": "c2"}))[0] == 201
+    assert (await lms.does("POST", KUDOS, said | {"key": "mended"}))[0] == 201, "what could not be read was no answer"
+    assert (await lms.does("POST", KUDOS, said | {"key": "later", "receiver": CAT}))[0] == 201
+
+
 async def test_whoever_has_a_pseudonym_at_each_of_two_agents_is_one_giver(lms: Program) -> None:
     await lms.does("PATCH", POLICY, {"per_pair": "1/7d"})
     await linked(lms.real, lms.campus, ANN, DAN)
