@@ -68,9 +68,9 @@ class Evidence(StrEnum):
 
 
 EventMark = Literal["restored", "cleared", "logged_in_as", "preview", "preview_unknown", "backdated", "unconfirmed",
-                    "partial"]  # fmt: skip
-"""What a collector saw about the whole act: `backdated`, `preview_unknown` and `unconfirmed` (a post whose row was not
-seen yet) hold, `partial` (its key) is told, others never earn. `cleared`: it went with its activity or enrolment."""
+                    "doubted", "partial"]  # fmt: skip
+"""What was seen about the whole act: `backdated`, `preview_unknown`, `unconfirmed` (a post whose row was not seen yet)
+and `doubted` (brought about by what is held) hold, `partial` (its key) is told, others never earn (`cleared`: gone)."""
 
 PersonMark = Literal[
     "guest", "nobody", "system", "not_agreed", "agreement_unknown", "site_admin", "staff", "roles_unknown",

@@ -50,6 +50,7 @@ HELD_MARKS: Mapping[EventMark, tuple[HoldKind, str]] = {
     "unconfirmed": (HoldKind.trust, UNCONFIRMED),
     "backdated": (HoldKind.backdated, "backdated"),
     "preview_unknown": (HoldKind.fact, "preview unknown"),
+    "doubted": (HoldKind.fact, "rests on an act that is held"),
 }
 ROLES_UNKNOWN = "roles unknown"
 WOULD_BE_HELD = "would be held: "
@@ -257,6 +258,13 @@ def never_earns(seen: Observation, user: str, rulebook: Rulebook) -> str:
 
 _Wait = tuple[HoldKind, str]
 """What a decision waits for, and how that is told."""
+
+
+def in_doubt(seen: Observation, user: str, rulebook: Rulebook) -> tuple[str, ...]:
+    """Why whatever this person does here is held by every rule, if it is."""
+    waits: list[_Wait] = []
+    _never_earns(seen, user, rulebook, waits)
+    return tuple(reason for _, reason in waits)
 
 
 def _never_earns(seen: Observation, user: str, rulebook: Rulebook, waits: list[_Wait]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from agent.engine import evaluate, trust
-from agent.engine.earning.derivation import PREFIX, TRUST_SLOTS, Derivation, beside, slot_of
+from agent.engine.earning.derivation import PREFIX, TRUST_SLOTS, Derivation, Level, beside, member_of, slot_of
 from agent.engine.quota import Uses
 from agent.engine.rulebook import Rulebook
 from agent.model import Event, Observation, StateRequest, Trust, Use, UseKey
@@ -105,7 +105,10 @@ def _natural_key(name: str, user: str) -> tuple[str, ...]:
 
 
 def _acts(event: Event, rulebook: Rulebook) -> list[tuple[Derivation, Use]]:
-    """What an event adds, for the derivations that rules stand on. Who never earns completes nothing."""
+    """What an event adds, for the derivations that rules stand on. Who never earns completes nothing.
+
+    Nobody can agree for somebody else: an act of a learner who may not have agreed is no member until that is known.
+    """
     derivations = rulebook.derivations
     seen = event.seen
     if not derivations or event.trust < Trust.trusted_source or "unconfirmed" in seen.marks:
@@ -113,7 +116,8 @@ def _acts(event: Event, rulebook: Rulebook) -> list[tuple[Derivation, Use]]:
     subject = seen.people.get("subject")
     if not subject or not any(seen.kind in one.kinds for one in derivations):
         return []
-    if evaluate.never_earns(seen, subject, rulebook):
+    doubts = evaluate.in_doubt(seen, subject, rulebook)
+    if evaluate.never_earns(seen, subject, rulebook) or evaluate.AGREEMENT_UNKNOWN in doubts:
         return []
     found: list[tuple[Derivation, Use]] = []
     for derivation in derivations:
@@ -124,29 +128,37 @@ def _acts(event: Event, rulebook: Rulebook) -> list[tuple[Derivation, Use]]:
                 learner=seen.learner(subject),
                 at=seen.occurred_at,
                 amount=1,
-                slot=slot_of(member.slot, event.trust),
+                slot=slot_of(member.slot, Level(not doubts, event.trust)),
             )
             found.append((derivation, use))
     return found
 
 
-def _whole(derivation: Derivation, members: Mapping[int, int]) -> tuple[int, Trust] | None:
-    """When the set was complete (seconds UTC) and how far that is believed: as far as its weakest member."""
-    first: dict[int, tuple[int, int]] = {}
+def _whole(derivation: Derivation, members: Mapping[int, int]) -> tuple[int, Level] | None:
+    """When the set was complete (seconds UTC) and how sure that is: as sure as its weakest member.
+
+    What is beyond doubt needs no help from what is not: then that was never there.
+    """
+    first: dict[int, tuple[int, Level]] = {}
     for slot, at in members.items():
-        what, level = divmod(slot, TRUST_SLOTS)
-        if what in derivation.needed:
-            known_at, best = first.get(what, (at, level))
+        what, level = member_of(slot)
+        if what not in derivation.needed:
+            continue
+        known_at, best = first.get(what, (at, level))
+        if best.sure == level.sure:
             first[what] = (min(at, known_at), max(best, level))
+        elif level.sure:
+            first[what] = (at, level)
     if len(first) < len(derivation.needed):
         return None
-    return max(at for at, _ in first.values()), Trust(min(level for _, level in first.values()))
+    return max(at for at, _ in first.values()), min(level for _, level in first.values())
 
 
-def _made(derivation: Derivation, lifting: Event, at: int, level: Trust) -> Event:
+def _made(derivation: Derivation, lifting: Event, at: int, level: Level) -> Event:
     """The event: about the subject of the act that lifted it, whoever referred them beside; of no course."""
     seen = lifting.seen
     people, about = beside(seen, seen.people["subject"])
+    told = {*people.values()} - {people["subject"]}  # of the subject `level` has it, of whichever act
     made = Observation(
         source=seen.source,
         site=seen.site,
@@ -157,9 +169,9 @@ def _made(derivation: Derivation, lifting: Event, at: int, level: Trust) -> Even
         natural_key=_natural_key(derivation.lms_event, people["subject"]),
         occurred_at=at,
         evidence=seen.evidence,
-        marks=seen.marks,
-        person_marks={who: mark for who, mark in seen.person_marks.items() if who in people.values()},
+        marks=frozenset() if level.sure else frozenset({"doubted"}),
+        person_marks={who: mark for who, mark in seen.person_marks.items() if who in told},
         facts={**about, **derivation.facts},
         accounts=seen.accounts,
     )
-    return trust.tag(made, lifting.trust, claim=level)
+    return trust.tag(made, lifting.trust, claim=level.trust)

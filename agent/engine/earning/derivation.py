@@ -67,8 +67,24 @@ def beside(seen: Observation, user: str) -> tuple[dict[str, str], dict[str, Fact
 
 TRUST_SLOTS = len(Trust)
 """A member is kept once for each trust: so that doubtful evidence never lends its place to what rests on it."""
+_DOUBTED = Trust.trusted_source
+"""What is believed less is no member: so many levels are free for acts that are believed as much, and held."""
 
 
-def slot_of(what: int, trust: Trust) -> int:
-    """The slot under which a member of a trust is kept; ``what`` is below 2**59."""
-    return what * TRUST_SLOTS + trust
+class Level(NamedTuple):
+    """How sure a member is: beyond doubt or not, then how far it is believed. Higher is better."""
+
+    sure: bool
+    trust: Trust
+
+
+def slot_of(what: int, level: Level) -> int:
+    """The slot under which a member of a level is kept: ``what`` is below 2**59, its trust `trusted_source` or more."""
+    return what * TRUST_SLOTS + level.trust - (0 if level.sure else _DOUBTED)
+
+
+def member_of(slot: int) -> tuple[int, Level]:
+    """What `slot_of` was given."""
+    what, number = divmod(slot, TRUST_SLOTS)
+    sure = number >= _DOUBTED
+    return what, Level(sure, Trust(number if sure else number + _DOUBTED))

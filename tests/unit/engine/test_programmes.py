@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from agent.config.kinds import KindTable
 from agent.engine.rules import compile_rules
 from agent.engine.stories import run_cases
-from agent.model import Event, Fact, Trust
+from agent.ledger.corrections import Correction
+from agent.model import Event, EventMark, Fact, PersonMark, Trust
 from tests.ledgers import rows
 from tests.pipelines import Running, running
 from tests.rule_stories import at, event, file, rule, rulebook
@@ -82,6 +84,44 @@ async def test_staff_complete_nothing_by_their_own_courses(tmp_path: Path) -> No
     facts: dict[str, Fact] = {"course_shortname": "C", "score_pct": 100}
     staff = event("course.graded", "2026-09-03T09:00:00", course="7", lesson=None, facts=facts, mark="staff")
     assert (await played(tmp_path, [A, B, staff])).balances() == {}
+
+
+def doubtful(one: Event, doubt: str) -> Event:
+    """The same act, which rules hold."""
+    who: dict[str, PersonMark] = {"ann": "roles_unknown"} if doubt == "roles" else {}
+    marks = frozenset[EventMark]({"backdated"} if doubt == "backdated" else ())
+    return replace(one, seen=replace(one.seen, marks=marks, person_marks=who))
+
+
+@pytest.mark.parametrize("doubt", ["backdated", "roles"])
+@pytest.mark.parametrize("order", list(permutations((0, 1, 2))))
+async def test_what_rests_on_an_act_that_is_held_waits_for_a_person_whichever_act_came_last(
+    tmp_path: Path, doubt: str, order: tuple[int, ...]
+) -> None:
+    acts = [A, doubtful(B, doubt), C]
+    async with running(tmp_path, RULES) as run:
+        for number in order:
+            await run.take(acts[number].seen)
+        assert (run.balances(), run.reasons()) == ({}, ["rests on an act that is held"])
+        await run.approve(1, Correction(reason="seen", by="B. Desk"))
+        assert run.balances() == {"ann": 100}
+
+
+async def test_a_course_that_was_passed_beyond_doubt_too_completes_without_waiting(tmp_path: Path) -> None:
+    sure = graded("B", 90, "2026-09-02T12:00:00")
+    run = await played(tmp_path, [A, doubtful(B, "backdated"), sure], [C])
+    assert (run.balances(), derived(tmp_path)) == ({"ann": 100}, [(at("2026-09-03T09:00:00"), 3)])
+    late = graded("B", 90, "2026-09-04T12:00:00")
+    run = await played(tmp_path / "late", [A, doubtful(B, "backdated"), late], [C])
+    assert derived(tmp_path / "late") == [(at("2026-09-04T12:00:00"), 3)]
+
+
+async def test_who_may_not_have_agreed_completes_nothing_until_it_is_known(tmp_path: Path) -> None:
+    unknown = replace(B, seen=replace(B.seen, person_marks={"ann": "agreement_unknown"}))
+    run = await played(tmp_path, [A, unknown, C])
+    assert (run.balances(), derived(tmp_path)) == ({}, [])
+    run = await played(tmp_path, [B])
+    assert run.balances() == {"ann": 100}
 
 
 async def test_completed_courses_count_where_the_programme_says_so(tmp_path: Path) -> None:
