@@ -39,11 +39,11 @@ from agent.engine.sighting import again
 from agent.engine.sighting.completed import Completed
 from agent.ledger import file, reading, sources, state, undoable
 from agent.ledger.feeds import aside
-from agent.ledger.money.told import require_units
 from agent.ledger.past import again as past_again
 from agent.ledger.past import membership, standing
 from agent.ledger.record import Behind, Recorder, totals
 from agent.ledger.rules import periods, versions
+from agent.ledger.rules.clashes import ClashError, clashes
 from agent.ledger.writer import Writer
 from agent.model import Decision, Demand, Event, Observation, Page, SourceState, StateRequest, Trust
 
@@ -117,11 +117,17 @@ class Pipeline:
         return self.rulebook.demand
 
     async def adopt(self, rulebook: Rulebook, text: str) -> None:
-        """Put ``rulebook`` in force from the next page on; its ``text`` is kept for ever beside its version."""
-        now = self._clock.now()
+        """Put ``rulebook`` in force from the next page on; its ``text`` is kept for ever beside its version.
+
+        Raises:
+            ClashError: it would count what was given otherwise.
+        """
+        now, spans = self._clock.now(), history.periods(rulebook)
 
         async def unit(connection: aiosqlite.Connection) -> int:
-            await require_units(connection, rulebook.decimals)
+            with self.reading() as ledger:  # nobody else writes meanwhile
+                if found := clashes(ledger, rulebook.decimals, spans):
+                    raise ClashError(found)
             await self.whose.adopt(connection)
             self._beside = await Beside.load(connection)
             await self._recovery.read(connection)
@@ -130,7 +136,7 @@ class Pipeline:
                 connection, self._recorder, derived.marks(rulebook), *derived.history(rulebook), now=now
             )
             await totals.keep(connection, rulebook.meters)
-            moved = await periods.keep(connection, history.periods(rulebook))
+            moved = await periods.keep(connection, spans)
             uses_of = partial(history.uses_of, rulebook)
             await versions.give_history(connection, self._recorder, rulebook.meters, uses_of, anew=moved)
             looked_at = rulebook.recognition.names if rulebook.recognition is not None else ()

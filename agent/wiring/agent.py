@@ -54,7 +54,7 @@ from agent.wiring.people.forgetting import forgetting_of
 from agent.wiring.people.kudos import kudos_heard
 from agent.wiring.people.linking import linking_of
 from agent.wiring.people.naming import heard_of
-from agent.wiring.rules import ceilings_of, compile_text, read_rules
+from agent.wiring.rules import adopt, ceilings_of, compile_text, read_rules
 from agent.wiring.sources.logs import (
     act_at,
     collectors_of,
@@ -138,7 +138,7 @@ async def opened(
         writer = await _writer(stack, settings, clock)
         _closing(stack, (logs := collectors_of(settings, clock, kinds, await left_logs(writer, settings))).values())
         pipeline = _pipeline(settings, writer, recorder := Recorder(chance), clock)
-        await pipeline.adopt(rulebook, file.text)
+        await adopt(pipeline, file, rulebook)
         scheduler, expiry = await _by_the_clock(settings, writer, recorder, pipeline, clock)
         inbox = await _inbox(stack, settings, pipeline)
         outbox = await road_to_catalogue(stack, settings, writer, clock, chance)
@@ -342,7 +342,7 @@ def _reloading(
             file, rulebook = read_rules(settings)
             # What cannot be reached now says nothing against new rules; a name that means two things there does.
             found = await names_of(settings, rulebook, strict=True)
-            await pipeline.adopt(rulebook, file.text)
+            await adopt(pipeline, file, rulebook)
             doubtful = doubts(settings, found)
             await writer.run(partial(versions.keep_doubts, doubts=doubtful))
             for warning in (*map(str, file.warnings), *doubtful):

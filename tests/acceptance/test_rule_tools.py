@@ -53,3 +53,29 @@ def test_yaml_rules_become_rules_that_check_and_faults_name_their_place(tmp_path
     assert "old.yaml:3:3: unknown key 'point'" in refused.stderr
     unfit = agent("rules", "import", "old.yaml", "--timezone", "Rome", cwd=tmp_path)
     assert unfit.returncode == 2
+
+
+def test_rules_that_the_ledger_cannot_go_on_with_are_faults_with_places_before_the_agent_is_started(at: Campus) -> None:
+    """`rules check` and `doctor` called in order what ended the agent at its next start, which told no place."""
+    rules = at.directory / "rules.toml"
+    limited = RULES + 'limit = "9/sem1"\n[period.sem1]\nfrom = 2020-01-01\nuntil = 2029-12-31\n'
+    rules.write_text(limited)
+    at.catch_up()
+    assert at.json("rules", "check")["ok"]
+    moved = limited.replace("2020-01-01", "2030-01-01").replace("2029-12-31", "2030-12-31")
+    rules.write_text(moved + "[currency.points]\ndecimals = 2\n")
+    lines = rules.read_text().splitlines()
+    places = [lines.index(line) + 1 for line in ("[period.sem1]", "decimals = 2")]
+
+    checked = at.command("rules", "check", "--json", check=False)
+    started = at.command("run", "--until-caught-up", check=False)
+
+    assert (checked.returncode, started.returncode) == (2, 2)
+    faults = json.loads(checked.stdout)["faults"]
+    assert [fault["line"] for fault in faults] == places
+    assert "such as sem1-2030" in faults[0]["hint"]
+    assert "write decimals = 0 again" in faults[1]["hint"]
+    for place in places:
+        assert f"rules.toml:{place}:" in started.stderr
+        assert f"rules.toml:{place}:" in at.command("doctor", check=False).stdout
+    assert agent("rules", "check", str(rules), cwd=at.directory.parent).returncode == 0, "alone it is in order"

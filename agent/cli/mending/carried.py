@@ -66,6 +66,7 @@ async def on_a_copy(settings: Settings, command: str, rules: RuleFile | None = N
     from agent.cli.tuning.chosen import compiled
     from agent.ledger import file
     from agent.wiring.agent import opened
+    from agent.wiring.rules import adopt
 
     with tempfile.TemporaryDirectory(prefix="rewards-preview-") as directory:
         with file.reading(settings.agent.data_dir) as connection:
@@ -75,7 +76,7 @@ async def on_a_copy(settings: Settings, command: str, rules: RuleFile | None = N
         elsewhere = settings.agent.model_copy(update={"data_dir": Path(directory)})
         async with opened(settings.model_copy(update={"agent": elsewhere})) as agent:
             if rules is not None:
-                await agent.pipeline.adopt(compiled(rules), rules.text)
+                await adopt(agent.pipeline, rules, compiled(rules))
             operation = agent.operations.table()[command]
 
             async def ask(arguments: dict[str, Any]) -> dict[str, Any]:

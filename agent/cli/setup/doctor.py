@@ -161,9 +161,13 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
 
 
 def _rules(settings: Settings) -> tuple[RuleFile, Rulebook]:
-    from agent.wiring.rules import read_rules
+    from agent.config.document import FaultsError
+    from agent.wiring.rules import clashing, read_rules
 
-    return read_rules(settings)
+    rules, rulebook = read_rules(settings)
+    if found := clashing(settings, rules, rulebook):
+        raise FaultsError(found)
+    return rules, rulebook
 
 
 def _doubtful(fault: object) -> Finding:

@@ -50,7 +50,8 @@ def check(
     a name that is another's idnumber is told.
 
     With a configuration a `min_trust` that none of its sources reaches is a fault, too: the agent runs with such a
-    rule, and holds all of it for approval.
+    rule, and holds all of it for approval. So are other `decimals` of a currency that was given, and another semester
+    under a period's name, with which the agent does not go on.
 
     Example: rewards-agent rules check --site
     """
@@ -201,15 +202,18 @@ def _in_order(files: Sequence[Path] | None, config: Path | None) -> tuple[RuleFi
     """The rules, in order for the configuration's sources where one is named or its rules are checked.
 
     Raises:
-        ConfigError: they have faults, ask for a trust that no source reaches, or there is no such file.
+        ConfigError: they have faults, ask for a trust that no source reaches, would count otherwise what was given, or
+            there is no such file.
     """
     from agent.config.document import FaultsError
     from agent.config.rulefile.sense.reach import unreached
+    from agent.wiring.rules import clashing
 
     rules, rulebook = compiled_of(files, config)
-    held = unreached(rules, settings_of(config)) if not files or config is not None else ()
-    if held:
-        raise FaultsError(held)
+    if not files or config is not None:
+        settings = settings_of(config)
+        if found := (*unreached(rules, settings), *clashing(settings, rules, rulebook)):
+            raise FaultsError(found)
     return rules, rulebook
 
 

@@ -15,7 +15,7 @@ from agent.config.rulefile.models import Rule
 
 Change = Literal["added", "removed", "changed", "moved"]
 
-_NOT_COMPARED = frozenset({"version", "text", "rules", "warnings", "cases"})
+_NOT_COMPARED = frozenset({"version", "text", "rules", "warnings", "cases", "places"})
 """Cases are told by their number: they pay nothing."""
 
 _ONE: Mapping[str, str] = {

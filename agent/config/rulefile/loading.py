@@ -198,4 +198,9 @@ def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) 
         badges=merged.badges,
         tiers=merged.tiers,
         warnings=warnings,
+        places={
+            (): Placed(it=None, document=merged.parts[0].document, path=()),
+            **{("currency", name): placed for name, placed in merged.currencies.items()},
+            **{("period", name): placed for name, placed in merged.periods.items()},
+        },
     )

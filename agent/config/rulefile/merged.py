@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from agent.config.document import Document, Fault, KeyPath
@@ -66,6 +66,7 @@ class RuleFile:
     ``day_starts_at`` is seconds after midnight, ``week_starts_on`` 0 for monday. ``warnings`` break nothing.
     ``profile`` gives, by role (`referrer`, `supervisor`) or fact (`person_…`), the profile field it is read from.
     ``remind_after`` is how long (seconds) a decision may be held before somebody is reminded; 0 for never.
+    ``places`` has where each currency and period is declared, by `("currency", NAME)`, and under `()` the first file.
     """
 
     version: str
@@ -96,6 +97,11 @@ class RuleFile:
     badges: tuple[Placed[Badge], ...] = ()
     tiers: tuple[Placed[Tier], ...] = ()
     warnings: tuple[Fault, ...] = ()
+    places: Mapping[KeyPath, Placed[Any]] = field(default_factory=dict)
+
+    def fault(self, path: KeyPath, message: str, hint: str) -> Fault:
+        """A fault of a currency or a period; of one that is not declared any more, at the first file's beginning."""
+        return (self.places.get(path[:2]) or self.places[()]).fault(message, hint, at=path[2:])
 
     @property
     def numbers(self) -> Mapping[str, Mapping[str, Number]]:

@@ -10,7 +10,6 @@ from typing import Any
 import aiosqlite
 import orjson
 
-from agent.errors import ConfigError
 from agent.ledger.money.accounts import TERMS, ends_at
 from agent.ledger.money.accounts import Terms as Since
 from wire.money import terms, tiers
@@ -69,23 +68,6 @@ async def within(connection: aiosqlite.Connection, first_seq: int, last_seq: int
     moved = await connection.execute_fetchall(_MOVED, (first_seq, last_seq))
     lots = {seq: ends_at(since[currency], of_seq, at) for seq, currency, at, of_seq in moved}
     return terms.fitting(Terms(currencies=currencies, levels=about.levels, tiers=about.tiers, lots=lots))
-
-
-async def require_units(connection: aiosqlite.Connection, decimals: Mapping[str, int]) -> None:
-    """See that what was given of each currency is still counted in the units in which it was given.
-
-    Raises:
-        ConfigError: of one it would not be.
-    """
-    before = {name: one.decimals for name, one in (await _about(connection)).currencies.items()}
-    others = {name for name, was in before.items() if decimals.get(name, was) != was}
-    for name in sorted(await _given(connection, others)):
-        was, now = before[name], decimals[name]
-        raise ConfigError(
-            f"[currency.{name}] decimals was {was} when its entries were made, and is {now}: all that was given"
-            f" would be {'more' if now < was else 'less'}",
-            hint=f"write decimals = {was} again, or declare a currency of another name",
-        )
 
 
 async def _given(connection: aiosqlite.Connection, currencies: Collection[str]) -> set[str]:
