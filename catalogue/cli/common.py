@@ -137,7 +137,7 @@ class Centre(Options):
 
             from catalogue import tenants
             from catalogue.errors import UnavailableError
-            from catalogue.store import Store, database_said
+            from catalogue.store import Store, database_said, remedy
 
             store = await Store.open(self.settings.database)
             try:
@@ -146,9 +146,7 @@ class Centre(Options):
                 return await work(store)
             except DBAPIError as exc:
                 said = database_said(exc)
-                replica = "this command changes something: give it the primary, not a replica"
-                hint = replica if "read-only" in said else "is the database running?"
-                raise UnavailableError(f"the database refused: {said}", hint=hint) from None
+                raise UnavailableError(f"the database refused: {said}", hint=remedy(said)) from None
             finally:
                 await store.close()
 

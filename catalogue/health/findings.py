@@ -32,6 +32,10 @@ FAULTS: Mapping[str, Fault] = {
         "the key that signs receipts is missing, or others may read it", "put back your copy of catalogue.ed25519"
     ),
     "database-unusable": Fault("the database does not answer, or has another schema", "as told"),
+    "database-read-only": Fault(
+        "the database takes no writes: it is a replica, or a primary that was given up; agents and learners wait",
+        "lead `[database] url` to the primary, or make this one the primary",
+    ),
     "vouchers-unreadable": Fault(
         "`vouchers.key` opens no voucher of the books", "put back your copy, then: systemctl reload rewards-catalogue"
     ),

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from catalogue.store import database_said
+
 log = structlog.get_logger()
 
 
@@ -50,8 +52,7 @@ class Worker:
         except Exception as exc:  # noqa: BLE001 - as it says above
             self.attempts += 1
             cause = exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
-            said = (str(cause).splitlines() or [""])[0]
-            log.error("job_failed", job=self.job.name, kind=type(cause).__name__, said=said)
+            log.error("job_failed", job=self.job.name, kind=type(cause).__name__, said=database_said(exc))
             return False
         self.attempts, self.ok_at, self._since = 0, int(time.time()), self._clock()
         return bool(more)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import structlog
 from sqlalchemy import URL, Connection, event, inspect, text
@@ -16,21 +15,22 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from catalogue import schema
-from catalogue.errors import ConfigError, IntegrityError, UnavailableError
+from catalogue.errors import ConfigError, UnavailableError
 from catalogue.store import months, postgres, scrubbing, sqlite
 from catalogue.store.engines import Engines
+from catalogue.store.faults import database_said, unusable
 from catalogue.store.rows import BatchPlace, BatchRow, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 from catalogue.store.scrubbing import Left, Scrubbing
 
 log = structlog.get_logger()
+Answer = TypeVar("Answer")
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 ENCODING = "UTF8"
 """How PostgreSQL must keep texts."""
 CONNECT_S_MAX = 10.0
 """How long an operator waits for an unreachable database, in seconds."""
-_NO_ROOM = ("disk is full", "disk I/O error", "No space left on device")
-_KIND = re.compile(r"^<class '[^']*'>: ")
+READ_ONLY = "it takes no writes: a replica, or a primary that was given up"
 
 
 class Dialect(Protocol):
@@ -48,6 +48,10 @@ class Dialect(Protocol):
 
     async def scrub(self, engines: Engines) -> str:
         """Leave nothing in the database's files of what is deleted by now; what that waits for, or nothing."""
+        ...
+
+    async def takes_writes(self, conn: AsyncConnection) -> bool:
+        """Whether the database is one that may be written."""
         ...
 
     async def line_up(self, conn: AsyncConnection, names: Collection[str]) -> None:
@@ -237,23 +241,34 @@ class Store:
         self._url = self._url.set(password=url.password)
 
     async def stands(self) -> None:
-        """See that the database answers and has this program's schema, over a connection of its own.
+        """See that the database answers, takes writes and has this program's schema, over a connection of its own.
 
         Raises:
-            ConfigError: the schema is another, or it does not let us in.
+            ConfigError: the schema is another, it does not let us in, or it takes no writes.
             UnavailableError: it does not answer.
         """
-        self._check(await self._revision(self._engines.probing))
+
+        async def look(conn: AsyncConnection) -> tuple[str | None, bool]:
+            return await conn.run_sync(_current), await self.dialect.takes_writes(conn)
+
+        revision, takes_writes = await self._asked(self._engines.probing, look)
+        self._check(revision)
+        if not takes_writes:
+            hint = "[database] url must lead to the primary; make this one the primary, or lead it there"
+            raise ConfigError(f"{self._place} cannot be written: {READ_ONLY}", hint=hint)
 
     async def close(self) -> None:
         """Let go of all connections; may be called twice."""
         await self._engines.reading.dispose()
         await self._engines.writing.dispose()
 
-    async def _revision(self, engine: AsyncEngine | None = None) -> str | None:
+    async def _revision(self) -> str | None:
+        return await self._asked(self._engines.reading, lambda conn: conn.run_sync(_current))
+
+    async def _asked(self, engine: AsyncEngine, question: Callable[[AsyncConnection], Awaitable[Answer]]) -> Answer:
         try:
-            async with asyncio.timeout(CONNECT_S_MAX), (engine or self._engines.reading).connect() as conn:
-                return await conn.run_sync(_current)
+            async with asyncio.timeout(CONNECT_S_MAX), engine.connect() as conn:
+                return await question(conn)
         except TimeoutError:
             raise UnavailableError(
                 f"{self._place} did not answer within {CONNECT_S_MAX:.0f} s", hint="is the database running?"
@@ -286,29 +301,6 @@ def _ask_each_time(engine: AsyncEngine, password: Callable[[], object]) -> None:
     def given(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
         if "password" in parameters:
             parameters["password"] = password()
-
-
-def database_said(exc: Exception) -> str:
-    """What a database said, in one line: without the statement, its values, and the driver's name for it."""
-    cause = exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
-    return _KIND.sub("", str(cause).partition("\n")[0]) or type(cause).__name__
-
-
-def unusable(place: str, exc: Exception) -> ConfigError | UnavailableError | IntegrityError:
-    """What it means that a database could not be read: whose turn it is, and what to do."""
-    said = database_said(exc)
-    if any(word in said for word in ("not a database", "malformed")):
-        return IntegrityError(
-            f"{place} is damaged: {said}",
-            hint="stop the server, see the disk's own log (dmesg), and put the newest good backup back:"
-            " rewards-catalogue restore",
-        )
-    if any(word in said for word in ("password", "authentication", "does not exist", "unable to open")):
-        return ConfigError(f"{place} cannot be used: {said}", hint="check [database] url and password_file")
-    if any(word in said for word in _NO_ROOM):
-        hint = "make room on its disk (df; dmesg says whether it fails), then type the same again"
-        return UnavailableError(f"{place} cannot be written: {said}", hint=hint)
-    return UnavailableError(f"{place} cannot be reached: {said}", hint="is the database running?")
 
 
 def _refused(place: str, user: str | None, said: str) -> ConfigError | UnavailableError:

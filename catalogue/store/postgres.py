@@ -161,6 +161,10 @@ class Postgres:
         """Write the tables anew that name persons."""
         return await scrubbing.written_anew(engines.writing, engines.glancing)
 
+    async def takes_writes(self, conn: AsyncConnection) -> bool:
+        """Unless it recovers from another, or was told not to."""
+        return bool(await conn.scalar(text("SELECT current_setting('transaction_read_only') = 'off'")))
+
     async def line_up(self, conn: AsyncConnection, names: Collection[str]) -> None:
         """By locks that stand for no row. Two names may share one, and all are taken in one order."""
         for number in sorted({zlib.crc32(name.encode()) - 2**31 for name in names}):

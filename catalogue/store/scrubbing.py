@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from catalogue import schema
 from catalogue.schema import erased_from
+from catalogue.store.faults import database_said
 
 TABLES = (
     schema.sealed_person,
@@ -178,7 +179,7 @@ async def each_written_anew(
                 await _anew(writing, one.name, lock_ms=wait_s * 1000)
                 await _is_done(writing, one)
             except DBAPIError as exc:
-                waits = str(exc.orig).partition("\n")[0]
+                waits = database_said(exc)
         yield one, waits
 
 

@@ -69,6 +69,11 @@ class Sqlite:
                 await raw.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         return "somebody reads from before it" if busy else ""
 
+    async def takes_writes(self, conn: AsyncConnection) -> bool:
+        """Yes: whether its disk does is seen when it is written."""
+        del conn
+        return True
+
     async def line_up(self, conn: AsyncConnection, names: Collection[str]) -> None:
         """Nothing: who writes here is alone."""
         del conn, names

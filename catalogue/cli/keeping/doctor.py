@@ -121,7 +121,7 @@ def _of_server(host: str, port: int) -> Finding:
 async def _of_database(config: Config) -> list[Finding]:
     from sqlalchemy.exc import SQLAlchemyError
 
-    from catalogue.errors import CatalogueError
+    from catalogue.errors import CatalogueError, ConfigError
     from catalogue.health import figures, findings
     from catalogue.redemption.desk import Desk
     from catalogue.redemption.vault import Vault
@@ -134,6 +134,10 @@ async def _of_database(config: Config) -> list[Finding]:
         return [findings.failed("database", "database-unusable", exc)]
     told = [findings.well("database", config.database.render_as_string(hide_password=True))]
     try:
+        try:
+            await store.stands()
+        except ConfigError as exc:
+            told = [findings.failed("database", "database-read-only", exc)]
         async with store.reading() as conn:
             books = await figures.look(conn, now=now())
         told += findings.of_books(books, now=now(), backup_within_s=config.backup_within_s)

@@ -58,6 +58,7 @@ def test_whatever_waits_for_somebody_in_the_books_is_named_by_its_code() -> None
         "configuration-invalid",
         "data-directory-open",
         "key-unusable",
+        "database-read-only",
         "database-unusable",
         "vouchers-unreadable",
         "server-away",
