@@ -5,7 +5,7 @@ from agent.config.document.file import Document, load, made_for_us, parse, reada
 from agent.config.document.positions import KeyPath, NotTomlOneError, Place, positions
 from agent.config.document.salvage import salvage
 from agent.config.document.schema import known_keys, nearest
-from agent.config.document.validation import Table, examine, validate
+from agent.config.document.validation import Table, examine, hung, validate
 from agent.config.document.words import quoted
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Place",
     "Table",
     "examine",
+    "hung",
     "known_keys",
     "load",
     "made_for_us",

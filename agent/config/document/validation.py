@@ -204,13 +204,19 @@ def _unknown_key(path: KeyPath, document: Document, model: type[BaseModel]) -> F
     name, parent = str(key), tuple(table)
     meant = _hung_below(name, parent, document, model)
     if meant is not None:
-        below, above = _header(parent), _header(meant)
-        line, _ = document.line_column(document.place(parent).key)
-        place = f"to the keys of {above}" if meant else "to the top of the file"
-        message = f"`{name}` belongs {place}, but TOML reads it as a key of {below}, which line {line} opened"
-        return document.fault(path, message, f"move it above line {line}", on="key")
+        return hung(path, meant, document)
     hint = _meant_by(name, parent, document, model)
     return document.fault(path, f"unknown key `{name}` in {_header(parent) if parent else 'the file'}", hint, on="key")
+
+
+def hung(path: KeyPath, above: KeyPath, document: Document) -> Fault:
+    """Of a key that belongs to the table ``above``, and that a header in between took: what TOML made of it."""
+    *table, name = path
+    line, _ = document.line_column(document.place(tuple(table)).key)
+    place = f"to the keys of {_header(above)}" if above else "to the top of the file"
+    below = _header(tuple(table))
+    message = f"`{name}` belongs {place}, but TOML reads it as a key of {below}, which line {line} opened"
+    return document.fault(path, message, f"move it above line {line}", on="key")
 
 
 def _meant_by(name: str, parent: KeyPath, document: Document, model: type[BaseModel]) -> str:

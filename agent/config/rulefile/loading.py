@@ -21,6 +21,7 @@ from agent.config.rulefile.across import (
     checks,
     completions,
     experiments,
+    hung,
     reviews,
     scheduled,
     stories,
@@ -103,6 +104,9 @@ def _rules(documents: Sequence[Document], broken: list[Fault], facts: FactTable)
     faults.extend(() if broken else (*scheduled.faults(merged, table), *checks.faults(merged, table)))
     faults.extend(() if broken else experiments.faults(merged, table))
     faults.extend(() if broken else reviews.faults(merged))
+    hanging = [fault for document in documents for fault in hung.faults(document, table, facts)]
+    explained = {(fault.file, fault.line) for fault in hanging}
+    faults = [*hanging, *(fault for fault in faults if (fault.file, fault.line) not in explained)]
     if faults:
         raise FaultsError(faults)
     version, text = _version(documents)

@@ -55,6 +55,53 @@ def test_a_slip_is_refused_with_its_place_and_what_to_write(text: str, told: str
     assert str(fault).partition(":")[2].startswith(told)
 
 
+TOP = HEAD + '[[rule]]\nid = "r"\non = "quiz.submitted"\n'
+CONDITIONS = '[rule.conditions]\nscore_pct = ">=80"\n'
+TOOK = "but TOML reads it as a key of"
+IN_CONDITIONS = f"belongs to the keys of [[rule]], {TOOK} [rule.conditions], which line 7 opened"
+HUNG = [
+    (
+        f'{TOP}award = 1\n{CONDITIONS}limit = "3/day"\nmode = "off"\n',
+        [f"9: `limit` {IN_CONDITIONS}", f"10: `mode` {IN_CONDITIONS}"],
+    ),
+    (f"{TOP}title = ''\n{CONDITIONS}award = 10\n", ["3: the rule gives nothing", f"9: `award` {IN_CONDITIONS}"]),
+    (
+        f"{TOP}[rule.award]\npoints = 10\nfrequency = 3\n",
+        [f"8: `frequency` belongs to the keys of [[rule]], {TOOK} [rule.award], which line 6 opened"],
+    ),
+    (
+        f'{HEAD}[budget]\npoints = "5/day"\nday_starts_at = "04:00"\n',
+        [f"5: `day_starts_at` belongs to the top of the file, {TOOK} [budget], which line 3 opened"],
+    ),
+    (
+        f'{HEAD}[value.w]\ndefault = 1\nweek_starts_on = "sun"\n',
+        [f"5: `week_starts_on` belongs to the top of the file, {TOOK} [value.w], which line 3 opened"],
+    ),
+    (
+        f'{TOP}award = 1\n[[rule.example]]\n[rule.example.event]\nkind = "quiz.submitted"\nexpect = {{}}\n',
+        [
+            "7: an example needs `expect` or `because`",
+            f"10: `expect` belongs to the keys of [[rule.example]], {TOOK} [rule.example.event], which line 8 opened",
+        ],
+    ),
+    (
+        f'{HEAD}[[deny]]\non = 5\n[deny.conditions]\nscore_pct = "<3"\nreason = "x"\n',
+        [
+            "3: `reason` is missing from [[deny]]",
+            "4: 5 is neither a kind nor an LMS event",
+            f"7: `reason` belongs to the keys of [[deny]], {TOOK} [deny.conditions], which line 5 opened",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), HUNG)
+def test_a_key_that_a_header_took_is_explained_where_any_name_may_stand(text: str, told: list[str]) -> None:
+    with pytest.raises(FaultsError) as caught:
+        load_rules_text(text)
+    assert [f"{fault.line}: {fault.message}" for fault in caught.value.faults] == told
+
+
 SINCE = 'conditions = { since_enrolment = "<= @w" }\nonce_per = "event"'
 DOUBTED = [
     ("[value.w]\n", SINCE, "[value.w] is empty: @w is unknown everywhere", 'write default = "14d"'),
@@ -96,6 +143,8 @@ FINE = [
     rule(more='reverse_on = "lesson.un*"'),
     rule("lesson.*", 'reverse_on = "lesson.uncompleted"'),
     rule(more='audience = { courses = ["id:7", "id:my-course", "idnumber:H S", "a:b"] }'),
+    rule("submission.received", '[rule.conditions]\ngroup = "A"\ntitle = "Essay"'),
+    '[currency.limit]\n[[rule]]\nid = "r"\non = "quiz.submitted"\n[rule.award]\nlimit = 5\n',
     '[budget]\npoints = { of = "500/week" }\n' + rule(),
 ]
 
