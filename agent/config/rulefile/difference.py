@@ -85,7 +85,10 @@ def _changed(old: Placed[Rule], new: Placed[Rule]) -> Iterator[str]:
         elif isinstance(before, Mapping) and isinstance(after, Mapping):
             yield from (_said(f"{key} {inner}", *pair) for inner, pair in _pairs(before, after))
         else:
-            yield _said(key, before, after)
+            yield _said(key, before, after) + (_BEGINS_EMPTY if key == "once_per" else "")
+
+
+_BEGINS_EMPTY = ": its scopes begin empty, what was paid before counts in limits alone"
 
 
 def _written(placed: Placed[Any]) -> Mapping[str, Any]:

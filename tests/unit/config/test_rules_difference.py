@@ -58,6 +58,13 @@ def test_a_changed_rule_is_told_field_by_field() -> None:
     assert told(changed, QUIZ)[0][3][2] == 'limit is now left out, was "3/day"'
 
 
+def test_another_once_per_says_that_its_scopes_begin_empty() -> None:
+    (said,) = told(LESSON, LESSON + 'once_per = "ever"\n')[0][3]
+    assert said == (
+        'once_per is now "ever", was left out: its scopes begin empty, what was paid before counts in limits alone'
+    )
+
+
 def test_another_order_of_the_rules_is_told_because_caps_are_consumed_in_it() -> None:
     assert told(LESSON + QUIZ, QUIZ + LESSON) == [
         ("setting", "order of the rules", "moved", ("now quiz, lesson", "was lesson, quiz"))
