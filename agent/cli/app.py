@@ -31,6 +31,7 @@ COMMANDS: dict[str, Entry] = {
     "learner": Entry("agent.cli.helpdesk.learner", "What somebody has, and why they earned or earned nothing."),
     "events": Entry("agent.cli.helpdesk.events", "What was seen, and why it earned or earned nothing."),
     "report": Entry("agent.cli.books.report", "What a week or a term came to: seen, paid, refused, spent."),
+    "measures": Entry("agent.cli.measures.commands", "Engagement, cohorts, effect: what recorded acts come to."),
     "import": Entry("agent.cli.importing.csv_file", "What happened elsewhere: CSV files, checked first."),
     "ledger": Entry("agent.cli.books.ledger", "List, export, verify and correct the ledger."),
     "badge": Entry("agent.cli.badges.badge", "Badges: list, show, give, take, and make them to show elsewhere."),

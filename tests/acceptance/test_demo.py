@@ -29,9 +29,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 READS = frozenset((
-    "anomalies", "check", "diff", "doctor", "explain", "export", "facts", "flags", "history", "labels", "liability",
-    "links", "list", "merges", "movements", "progress", "ranking", "report", "show", "simulate", "spent", "stats",
-    "status", "trends", "verify", "why",
+    "anomalies", "check", "cohorts", "courses", "diff", "doctor", "effect", "engagement", "explain", "export", "facts",
+    "flags", "history", "labels", "learners", "liability", "links", "list", "merges", "movements", "progress",
+    "ranking", "report", "show", "simulate", "spent", "stats", "status", "trends", "verify", "why",
 ))  # fmt: skip
 """Commands by their last word that only look."""
 TESTS = {("rewards-agent", "rules", "test")}
