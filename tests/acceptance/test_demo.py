@@ -45,6 +45,7 @@ NOT_HERE = {
     "rewards-agent scheduled show week-champion": "its week waits for held decisions",
     "rewards-agent scheduled show week-champion@2026-09-13T22:00:00Z --standings": "its week waits for held decisions",
     "rewards-agent rules draw verify term-raffle": "no term has ended here",
+    "rewards-agent rules effect lessons": "no experiment runs here: tests/integration/test_effect.py",
     "rewards-agent rules draw show term-raffle --export draw.json": "no term has ended here",
     "rewards-agent rules draw verify --file draw.json": "no term has ended here",
 }
