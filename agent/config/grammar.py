@@ -156,7 +156,8 @@ def duration(value: Any) -> int:
         raise MisfitError(f"{quoted(value)} is not a duration", _DURATION_HINT)
     seconds = int(found[1]) * UNIT_SECONDS[found[2]]
     if not seconds:
-        raise MisfitError(f"{quoted(value)} is no time at all", "leave the key out where there is nothing to wait for")
+        hint = "the least is 1s; a key that is left out has its default"
+        raise MisfitError(f"{quoted(value)} is no time at all", hint)
     return seconds
 
 

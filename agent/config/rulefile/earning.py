@@ -86,6 +86,10 @@ class Streak(_Table):
         if named != [self.unit]:
             hint = f'such as forgive = {{ {self.unit}s = 1, per = "year" }}'
             raise MisfitError(f"a streak of {self.unit}s forgives {self.unit}s", hint, at=("forgive",))
+        per = self.forgive.per
+        if self.forgiven >= LONGEST.get((self.unit, per), 1 if per == self.unit else self.forgiven + 1):
+            told = f"every missed {self.unit} of a {per} is forgiven"
+            raise MisfitError(told, "forgive fewer, or nothing ever breaks the streak", at=("forgive",))
         return self
 
     def _fits(self) -> None:

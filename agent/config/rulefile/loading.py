@@ -42,9 +42,11 @@ _INSTEAD: Instead = {
         "on": {"on": [r"\faulty\event\on"]},
         "award": {"award": 0},
         "badge": {"award": 0},
-    }
+    },
+    "deny": {"on": {"on": [r"\faulty\event\on"]}, "reason": {"reason": "faulty"}},
+    "cap": {"limit": {"limit": "1/ever"}},
 }
-"""What stands in for faulty keys of a rule while its other faults are looked for."""
+"""What stands in for faulty keys of a table while its other faults are looked for."""
 
 
 def load_rules(paths: Sequence[Path], *, facts: FactTable | None = None) -> RuleFile:

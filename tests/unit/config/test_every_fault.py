@@ -65,8 +65,18 @@ def test_every_fault_of_one_rule_is_told(rule: str, lines: list[int]) -> None:
 def test_a_fault_of_one_table_hides_none_of_what_refers_to_others() -> None:
     deny = '[[deny]]\non = "forum.posted"\nreason = 5\nconditions = { word_count = "@nowhere" }\n'
     found = told('[value.w]\ndefault = "x"\n' + deny + '[[level]]\nname = "New"\ncurrency = "gold"\nfrom = 0\n' + RULE)
-    assert len(found) == 3, found
-    assert "11:12 unknown currency 'gold'" in found
+    assert len(found) == 4, found
+    assert {"8:29 unknown value @nowhere", "11:12 unknown currency 'gold'"} <= set(found)
+
+
+def test_a_denial_without_its_reason_and_a_cap_without_its_limit_are_read_on() -> None:
+    found = told('[[deny]]\non = "forum.postd"\n[[cap]]\ngroup = "lern"\n' + RULE)
+    assert [one.split(" ", 1)[1] for one in found] == [
+        "`reason` is missing from [[deny]]",
+        "unknown kind 'forum.postd'",
+        "`limit` is missing from [[cap]]",
+        "no rule is in group 'lern'",
+    ]
 
 
 PIECES = {

@@ -41,6 +41,8 @@ TERMS = "[period.sem1]\nfrom = 2026-09-01\nuntil = 2026-12-20\n[period.sem2]\nfr
         (one('rank = { by = "most" }\nplaces = [5]'), "'most' is nothing to compare by"),
         (one('rank = { group = "lern" }\nplaces = [5]'), "no rule is in group 'lern'"),
         (one(RANK, 'every = "fortnight"'), "unknown window 'fortnight'"),
+        (one("anniversary = { years = [] }\naward = 5"), "`years`: must not be empty"),
+        (one(f'{RANK}\nsettle = "0h"'), "'0h' is no time at all"),
         (one(RANK, 'every = "ever"'), "'ever' never ends"),
         (one(RANK, 'cron = "0 25 * * *"'), "'0 25 * * *' is not a cron line"),
         (one(RANK, 'cron = "99 * * * *"'), "the minute cannot be '99'"),
@@ -84,6 +86,12 @@ def test_every_fault_is_told_at_its_place(text: str, told: str) -> None:
         (one(f'{RANK}\nover = "month"', 'cron = "0 0 1,2 1 *"'), "the same month is decided and paid by several"),
         (one('inactivity = { for = "7d" }\nmessage = "x"\nover = "week"'), "`over` can never act"),
         (one('anniversary = {}\naward = 5\nover = "ever"'), "`over` can never act"),
+        (one('attendance = { of = "user.logged_in", days = 8 }\naward = 5'), "a week has no 8 days"),
+        (one('attendance = { of = "user.logged_in", weeks = 2 }\naward = 5', 'every = "day"'), "a day has no 2 weeks"),
+        (
+            one('attendance = { of = "user.logged_in", days = 32 }\naward = 5\nover = "month"', 'cron = "0 8 2 * *"'),
+            "a month has no 32 days",
+        ),
         (one(f'{RANK}\nover = "sem2"\n{TERMS}', 'every = "sem1"'), "this looks at no time at all"),
     ],
 )

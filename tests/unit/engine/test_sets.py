@@ -315,6 +315,8 @@ def test_each_form_is_told_in_a_sentence(more: str, said: str) -> None:
         ('streak = { days = 5, in = "week", forgive = { days = 1, per = "week" } }', "there is nothing to forgive"),
         ('streak = { days = 5, forgive = { weeks = 1, per = "week" } }', "a streak of days forgives days"),
         ('streak = { days = 5, forgive = { days = 1, per = "sem9" } }', "unknown window 'sem9'"),
+        ('streak = { weeks = 4, forgive = { weeks = 1, per = "week" } }', "every missed week of a week is forgiven"),
+        ('streak = { days = 5, forgive = { days = 7, per = "week" } }', "every missed day of a week is forgiven"),
         ('streak = { days = 5 }\nonce_per = "week"', "`streak` brings its own once_per"),
         ("streak = { days = 5 }\nfrequency = 2", "`streak` is paid once"),
         ("streak = { days = 5 }\nfirst = true", "`streak` and `first` in one rule"),

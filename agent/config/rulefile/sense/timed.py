@@ -10,6 +10,7 @@ from itertools import islice
 from agent.config.cron import Cron
 from agent.config.document import Fault
 from agent.config.grammar import CALENDAR_WINDOWS
+from agent.config.rulefile.earning import LONGEST
 from agent.config.rulefile.merged import Merged, Placed, RuleFile
 from agent.config.rulefile.models import Rule
 from agent.config.rulefile.tables.challenge import Challenge
@@ -21,9 +22,11 @@ _ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 - a wall clock, which has no zon
 
 
 def warnings(merged: Merged) -> Iterator[Fault]:
-    """What each `over` comes to beside `every` or `cron`."""
+    """What each `over` comes to beside `every` or `cron`, and attendance that is more than there is time for."""
     for placed in merged.scheduled:
         spec = placed.it
+        if spec.mode != "off":
+            yield from _never_attended(placed)
         if spec.mode == "off" or spec.over is None:
             continue
         if spec.looked_at is None:
@@ -57,6 +60,15 @@ def _too_early(placed: Placed[Scheduled], over: str, merged: Merged) -> Iterator
     if looked_at is not None and ends is not None and looked_at.it.from_ > ends.it.until:
         told = f"{over} begins on {looked_at.it.from_}, after {placed.it.every} is over"
         yield placed.fault("this looks at no time at all", told, at=("over",))
+
+
+def _never_attended(placed: Placed[Scheduled]) -> Iterator[Fault]:
+    """No calendar window has more days or weeks than it can have."""
+    asked, window = placed.it.attendance, placed.it.over.name if placed.it.over is not None else placed.it.every
+    for unit, often in () if asked is None else (("day", asked.days or 0), ("week", asked.weeks or 0)):
+        if often > LONGEST.get((unit, window or ""), 1 if window in {unit, "day"} else often):
+            told = f"a {window} has no {often} {unit}s: nobody ever attends so often"
+            yield placed.fault(told, "ask for fewer, or look over more", at=("attendance", f"{unit}s"))
 
 
 def _again(spec: Scheduled) -> bool:

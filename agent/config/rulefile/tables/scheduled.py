@@ -179,7 +179,7 @@ class Anniversary(Model):
     """Whole years since the first act that is known, or the first enrolment; ``years`` left out is every one."""
 
     of: Literal["first act", "enrolment"] = "first act"
-    years: tuple[Count, ...] = ()
+    years: Annotated[tuple[Count, ...], Field(min_length=1)] = ()
 
 
 class Inactivity(Model):
