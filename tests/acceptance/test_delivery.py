@@ -218,13 +218,14 @@ async def test_whatever_the_catalogue_does_each_entry_arrives_once(
     for lesson, (mood, trouble) in enumerate(IN_TROUBLE.items(), start=2):
         complete(site, lesson)
         fake.mood = mood
+        before = int(time.time())
         stderr = await agent("run", "--until-caught-up")
         assert trouble in told(stderr, "delivery_trouble"), mood
         stands = await status()
         assert stands["waiting"] == 6, mood
         assert trouble in stands["last_error"]
         if mood is Mood.busy:
-            assert stands["next_try_at"] >= time.time() + 3, "Retry-After: 7"
+            assert stands["next_try_at"] >= before + 7, "Retry-After: 7"
         fake.mood = Mood.slow
         await agent("sync", "now")
         assert len(fake.books[CAMPUS, "agent-1"].entries) == lesson * 6, mood

@@ -28,7 +28,7 @@ RULES = 'schema = 1\ntimezone = "UTC"\n[[rule]]\nid = "v"\non = "course.viewed"\
 
 def get(port: int, path: str) -> tuple[int, str]:
     try:
-        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
             return answer.status, answer.read().decode()
     except OSError as error:
         return getattr(error, "code", 0), getattr(error, "read", lambda: b"")().decode()
@@ -62,14 +62,14 @@ def watched(directory: Path, site: SqliteSite) -> Iterator[tuple[Campus, int]]:
 
 def test_an_agent_tells_that_it_lives_is_ready_and_what_it_did(tmp_path: Path, site: SqliteSite) -> None:
     with watched(tmp_path / "a", site) as (at, port):
-        wait_until(lambda: figures(port).get("rewards_ledger_entries") == 7)
+        wait_until(lambda: figures(port).get("rewards_entries_total") == 7)
         status, ready = get(port, "/readyz")
         assert (status, json.loads(ready)) == (200, {"ready": True, "reasons": []})
         found = figures(port)
         assert found['rewards_source_position{source="moodle"}'] == 7
         assert found['rewards_events_total{source="moodle"}'] == 7
         assert found['rewards_decisions_total{outcome="awarded"}'] == 7
-        assert found["rewards_entries_total"] == len(at.export())
+        assert found["rewards_ledger_entries"] == len(at.export())
         assert found["rewards_disk_free_bytes"] > 0
         assert 0 <= time.time() - found["rewards_started_timestamp_seconds"] < 600
         assert found["rewards_backup_timestamp_seconds"] == 0

@@ -1089,7 +1089,7 @@ def test_posts_that_were_turned_away_are_told_by_status_and_a_door_that_is_not_t
         headers = {"Authorization": f"Bearer {token}"}
         request = Request(f"http://127.0.0.1:{port[1]}{HOOK}", data=body, headers=headers)
         try:
-            with urlopen(request, timeout=5) as answer:  # noqa: S310 - our own door
+            with urlopen(request, timeout=60) as answer:  # noqa: S310 - our own door
                 return int(answer.status)
         except HTTPError as error:
             error.close()
@@ -1151,7 +1151,7 @@ def test_a_sender_whose_address_is_not_let_in_is_named_with_what_to_edit(enrolle
         wait_until(lambda: _takes_connections(int(port[1])))
         headers = {"Authorization": "Bearer a-token-of-a-throw-away-door"}
         with pytest.raises(HTTPError, match="404"):
-            urlopen(Request(f"http://127.0.0.1:{port[1]}{HOOK}", data=b"{}", headers=headers), timeout=5)
+            urlopen(Request(f"http://127.0.0.1:{port[1]}{HOOK}", data=b"{}", headers=headers), timeout=60)
         assert live(enrolled.at.config).exit_code == 0
         _, found = told(enrolled.at.config)
     words = "the last from 127.0.0.1 (answered 404) if it is the sender, add it to allow_ips"
@@ -1275,7 +1275,7 @@ def test_posts_that_no_log_holds_are_told_until_the_catalogue_has_what_they_earn
     headers = {"Authorization": "Bearer a-token-of-a-throw-away-door"}
     with serving(enrolled.at):
         wait_until(lambda: _takes_connections(int(port[1])))
-        with urlopen(Request(f"http://127.0.0.1:{port[1]}{HOOK}", data=body, headers=headers), timeout=5) as answer:
+        with urlopen(Request(f"http://127.0.0.1:{port[1]}{HOOK}", data=body, headers=headers), timeout=60) as answer:
             assert answer.status == 200
         wait_until(lambda: len(enrolled.at.export()) == 3)
     _, found = told(enrolled.at.config)

@@ -65,7 +65,7 @@ class Redemptions(RuleBasedStateMachine):
     @initialize(repeatable=st.booleans(), points=st.integers(50, 400))
     def open(self, *, repeatable: bool, points: int) -> None:
         async def work() -> None:
-            await self.shop.employ(repeatable=repeatable)
+            await self.shop.employ(repeatable=repeatable, timeout_s=1 if self.slow else 30)
             await self.shop.shelve("tea", stock=4)
             await self.shop.shelve("code", handing="codes")
             await self.shop.stock(["A", "B", "C"])

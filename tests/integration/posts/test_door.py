@@ -85,7 +85,7 @@ class Slow:
     def observations(self, arrival: Arrival, kinds: KindTable) -> Sequence[Observation]:
         if len(arrival.body) > app.LONG_BYTES:
             self.begun.set()
-            assert self.let_go.wait(20)
+            assert self.let_go.wait(60)
         return Generic().observations(arrival, kinds)
 
 
@@ -94,7 +94,7 @@ async def test_a_long_post_keeps_no_short_one_waiting(tmp_path: Path) -> None:
     source = replace(door_source("lists", kind="generic", path="/lists"), system=slow)
     async with open_door(tmp_path, source, door_source()) as at:
         long = asyncio.create_task(at.post({"events": [event()] * 100}, path="/lists"))
-        assert await asyncio.to_thread(slow.begun.wait, 20)
+        assert await asyncio.to_thread(slow.begun.wait, 60)
         short = [await at.post(event(), path="/lists"), await at.post(a_post())]
         slow.let_go.set()
         assert [one.status for one in (*short, await long)] == [200, 200, 200]
@@ -214,7 +214,7 @@ async def test_a_slow_sender_is_turned_away_and_others_are_served_meanwhile(
         writer.write(f"{head}Content-Length: 100\r\n\r\n".encode() + b"{")
         await writer.drain()
         assert (await at.post(a_post())).status == 200
-        line = await asyncio.wait_for(reader.readline(), 20)
+        line = await asyncio.wait_for(reader.readline(), 60)
         writer.close()
     assert b" 408 " in line
 
@@ -234,7 +234,7 @@ async def test_when_nothing_can_be_written_a_post_is_503_and_later_ones_are_kept
     async with open_door(tmp_path) as at:
         with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as holding:
             holding.execute("BEGIN IMMEDIATE")
-            answer = await asyncio.wait_for(at.post(a_post()), 20)
+            answer = await asyncio.wait_for(at.post(a_post()), 60)
             holding.execute("ROLLBACK")
         assert (answer.status, answer.told["error"]) == (503, "not_kept")
         assert int(answer.headers["retry-after"]) > 0

@@ -40,7 +40,7 @@ async def knocking(at: OpenDoor) -> AsyncIterator[tuple[asyncio.StreamReader, as
 async def said(at: OpenDoor, data: bytes) -> bytes:
     async with knocking(at) as (reader, writer):
         writer.write(data)
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         return head + await reader.readexactly(length)
 
@@ -88,7 +88,7 @@ async def test_who_hangs_up_in_the_middle_of_a_body_is_no_fault_of_ours(
             async with knocking(at) as (reader, writer):
                 writer.write(head + b"Content-Length: 100\r\n\r\n{")
                 writer.write_eof()
-                await asyncio.wait_for(reader.read(), 20)
+                await asyncio.wait_for(reader.read(), 60)
         assert (await at.post(a_post())).status == 200
         counts = {("trigger", "broken_body"): 1, ("shop", "credential"): 1, ("", "path"): 1, ("trigger", "kept"): 1}
         assert at.door.counts == counts
@@ -113,9 +113,9 @@ async def test_a_head_that_never_ends_is_cut_off_also_after_a_good_post(
                 if before:
                     await reader.readuntil(b"}")
                 writer.write(b"POST / HTTP/1.1\r\nX: ")
-                assert await asyncio.wait_for(reader.read(), 20) == b""
+                assert await asyncio.wait_for(reader.read(), 60) == b""
         async with knocking(at) as (reader, _):  # one that says nothing at all
-            assert await asyncio.wait_for(reader.read(), 20) == b""
+            assert await asyncio.wait_for(reader.read(), 60) == b""
 
 
 async def test_a_head_that_came_while_the_machine_stood_still_is_answered(
@@ -127,7 +127,7 @@ async def test_a_head_that_came_while_the_machine_stood_still_is_answered(
         assert (await at.post(a_post())).status == 200  # who knocked before is taken by now
         writer.write(HEAD + EMPTY)
         time.sleep(0.4)
-        assert await asyncio.wait_for(reader.readuntil(b"}"), 20)
+        assert await asyncio.wait_for(reader.readuntil(b"}"), 60)
 
 
 async def test_connections_beyond_the_limit_are_dropped_and_room_comes_back(
@@ -139,8 +139,8 @@ async def test_connections_beyond_the_limit_are_dropped_and_room_comes_back(
             for _ in range(3):
                 await stack.enter_async_context(knocking(at))
             async with knocking(at) as (reader, _):
-                assert await asyncio.wait_for(reader.read(), 20) == b""
-        async with asyncio.timeout(20):
+                assert await asyncio.wait_for(reader.read(), 60) == b""
+        async with asyncio.timeout(60):
             assert HTTPStatus.OK in [status async for status in _tried(at)]
     async with open_door(tmp_path, proxies=["127.0.0.0/8"]) as at, contextlib.AsyncExitStack() as stack:
         for _ in range(5):
@@ -187,15 +187,17 @@ async def test_connections_that_never_become_tls_are_counted_and_dropped(
     monkeypatch.setattr(connection, "CONNECTIONS_PER_ADDRESS_MAX", 3)
     monkeypatch.setattr(connection, "HEAD_S", 1.0)
     async with open_door(tmp_path, tls=at_tls[0]) as at:
+        began = time.monotonic()
         async with contextlib.AsyncExitStack() as stack:
             silent = [await stack.enter_async_context(knocking(at)) for _ in range(4)]
             with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(silent[3][0].read(), 20) == b"", "one too many"
-            assert not any(reader.at_eof() for reader, _ in silent[:3])
+                assert await asyncio.wait_for(silent[3][0].read(), 60) == b"", "one too many"
+            in_time = [reader.at_eof() for reader, _ in silent[:3]]
+            assert not any(in_time) or time.monotonic() - began > connection.HEAD_S
             for reader, _ in silent[:3]:
-                assert await asyncio.wait_for(reader.read(), 20) == b"", "too slow"
+                assert await asyncio.wait_for(reader.read(), 60) == b"", "too slow"
         with contextlib.suppress(ConnectionError):
-            assert b"HTTP" not in await asyncio.wait_for(_answered(at, HEAD + EMPTY), 20), "no TLS at all"
+            assert b"HTTP" not in await asyncio.wait_for(_answered(at, HEAD + EMPTY), 60), "no TLS at all"
         assert await _greeted(at, at_tls[1], HEAD + EMPTY) == b"HTTP/1.1 400 Bad Request"
 
 
@@ -223,7 +225,7 @@ async def _greeted(at: OpenDoor, trusting: ssl.SSLContext, data: bytes) -> bytes
             try:
                 return secured.read().partition(b"\r\n")[0]
             except ssl.SSLWantReadError:
-                came.write(await asyncio.wait_for(reader.read(65_536), 20))
+                came.write(await asyncio.wait_for(reader.read(65_536), 60))
 
 
 async def test_who_reads_no_answer_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +245,7 @@ async def test_who_reads_no_answer_is_let_go(monkeypatch: pytest.MonkeyPatch) ->
     await listener.open()
     _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert await asyncio.wait_for(ended.wait(), 20)
+    assert await asyncio.wait_for(ended.wait(), 60)
     writer.close()
     await listener.close()
 
@@ -266,7 +268,7 @@ async def test_at_the_end_nobody_waits_for_a_body_that_does_not_come_and_what_ca
     whole, half = [await asyncio.open_connection("127.0.0.1", ours.port) for _ in range(2)]
     for (_, writer), body in ((whole, b"{}"), (half, b"{")):
         writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" + body)
-        await asyncio.wait_for(begun.acquire(), 20)
+        await asyncio.wait_for(begun.acquire(), 60)
     ended = asyncio.create_task(ours.close())
     with contextlib.suppress(ConnectionError):
         assert await asyncio.wait_for(half[0].read(), 60) == b""
@@ -281,7 +283,7 @@ async def test_at_the_end_nobody_waits_for_a_body_that_does_not_come_and_what_ca
 async def test_requests_sent_without_waiting_are_answered_in_their_order(tmp_path: Path) -> None:
     async with open_door(tmp_path) as at, knocking(at) as (reader, writer):
         writer.write((HEAD + EMPTY) * 100 + b"GET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        text = await asyncio.wait_for(reader.read(), 20)
+        text = await asyncio.wait_for(reader.read(), 60)
         assert text.count(b"HTTP/1.1 400") == 100
         assert text.rindex(b"HTTP/1.1 404") > text.rindex(b"HTTP/1.1 400")
 
@@ -309,7 +311,8 @@ async def test_a_wrong_signature_uses_up_nothing_of_the_rightful_sender_and_lear
         assert ("shop", "too_many") not in at.door.counts
 
 
-async def test_slow_bodies_of_one_source_hold_up_no_other(tmp_path: Path) -> None:
+async def test_slow_bodies_of_one_source_hold_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "BODY_S", 600.0)
     async with (
         open_door(tmp_path, door_source("slow", path="/slow"), door_source()) as at,
         contextlib.AsyncExitStack() as stack,
@@ -319,7 +322,7 @@ async def test_slow_bodies_of_one_source_hold_up_no_other(tmp_path: Path) -> Non
             _, writer = await stack.enter_async_context(knocking(at))
             writer.write(slow)
             await writer.drain()
-        assert (await asyncio.wait_for(at.post(a_post()), app.BODY_S / 2)).status == 200
+        assert (await asyncio.wait_for(at.post(a_post()), 60)).status == 200
 
 
 async def test_an_old_token_stays_good_beside_the_new_one_while_both_are_configured(tmp_path: Path) -> None:
@@ -331,11 +334,14 @@ async def test_an_old_token_stays_good_beside_the_new_one_while_both_are_configu
         ]
 
 
-async def test_half_a_body_when_the_door_closes_is_asked_to_come_again(tmp_path: Path) -> None:
+async def test_half_a_body_when_the_door_closes_is_asked_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "BODY_S", 600.0)
     async with open_door(tmp_path) as at, knocking(at) as (reader, writer):
         writer.write(HEAD + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
-        async with asyncio.timeout(app.BODY_S / 2):
+        async with asyncio.timeout(60):
             await at.door.close()
             answer = await reader.read()
         assert answer.startswith(b"HTTP/1.1 503")
@@ -367,11 +373,11 @@ async def asked_first(at: OpenDoor, path: str, headers: dict[str, str], body: by
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{lines}Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode())
-        first = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+        first = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
         if not first.startswith(b"HTTP/1.1 100"):
             return b"", first.split(b"Date:")[0]
         writer.write(body)
-        return first, (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).split(b"Date:")[0]
+        return first, (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).split(b"Date:")[0]
 
 
 @pytest.mark.parametrize("kind", SIGNING)
@@ -391,7 +397,10 @@ async def test_where_a_body_alone_is_the_proof_nobody_learns_which_paths_there_a
     assert then.startswith(b"HTTP/1.1 404")
 
 
-async def test_who_has_shown_nothing_keeps_no_rightful_sender_of_another_address_waiting(tmp_path: Path) -> None:
+async def test_who_has_shown_nothing_keeps_no_rightful_sender_of_another_address_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "UNPROVEN_S", 600.0)
     school = door_source("school", kind="learnworlds", path="/school", tokens=(), secrets=("s",))
     body = b'{"type":"userUpdated","data":{"user":{"id":"7"}}}'
     async with open_door(tmp_path, school) as at, contextlib.AsyncExitStack() as stack:
@@ -401,7 +410,7 @@ async def test_who_has_shown_nothing_keeps_no_rightful_sender_of_another_address
             writer.write(b"POST /school HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
             await writer.drain()
         posting = at.post(body, path="/school", token=None, headers={"Learnworlds-Webhook-Signature": "v1=s"})
-        assert (await asyncio.wait_for(posting, app.UNPROVEN_S / 2)).status == 200
+        assert (await asyncio.wait_for(posting, 60)).status == 200
 
 
 async def test_a_slow_body_of_who_has_shown_nothing_is_cut_off_soon_and_told_nothing(
@@ -413,4 +422,4 @@ async def test_a_slow_body_of_who_has_shown_nothing_is_cut_off_soon_and_told_not
         for path in ("/school", "/nothing"):
             async with knocking(at) as (reader, writer):
                 writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
-                assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"HTTP/1.1 404")
+                assert (await asyncio.wait_for(reader.readline(), 60)).startswith(b"HTTP/1.1 404")

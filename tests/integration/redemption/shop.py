@@ -76,7 +76,7 @@ class Shop:
             await shelf.put(conn, CAMPUS, made, now=self.at)
             await shelf.approve(conn, CAMPUS, CAMPUS, name, approved=True, now=self.at)
 
-    async def employ(self, *, repeatable: bool = True, timeout_s: int = 1) -> None:
+    async def employ(self, *, repeatable: bool = True, timeout_s: int = 30) -> None:
         """Start the partner and put its reward on the shelf."""
         self.partner.repeatable = repeatable
         await self.partner.start()

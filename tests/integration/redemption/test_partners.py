@@ -148,12 +148,12 @@ async def test_what_is_in_doubt_too_long_is_for_the_statement(shop: Shop) -> Non
 async def test_a_courier_that_is_killed_before_or_after_sending_leaves_nobody_charged_for_nothing(
     shop: Shop, *, repeatable: bool
 ) -> None:
-    before, after = await ordered(shop, repeatable=repeatable, count=2, timeout_s=1)
+    before, after = await ordered(shop, repeatable=repeatable, count=2, timeout_s=30)
     await shop.courier.claim(Name(CAMPUS, before.redemption), now=NOW)
     order = await shop.courier.claim(Name(CAMPUS, after.redemption), now=NOW)
     assert order is not None
     await shop.adapter.order(order, now=NOW)
-    shop.at += LEASE_S
+    shop.at += 29 + LEASE_S
     await shop.carry()
     assert await state(shop, before) is State.sending, "its lease is not over"
     shop.at += 1
