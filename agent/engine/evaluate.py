@@ -188,7 +188,8 @@ def _judged(
     event: Event, rule: CompiledRule, payee: Payee, rulebook: Rulebook, moment: Moment, denied: Unmet | None
 ) -> Verdict:
     seen = event.seen
-    checks, waits = list[Check](), list[_Wait]()
+    checks: list[Check] = []
+    waits: list[_Wait] = []
     learner = scope = ""
     found: Places = ()
     postings, act = payee.postings, None
@@ -218,9 +219,8 @@ def _judged(
                 reason = lacking
     kind, waiting = (None, "") if reason or not waits else waits[0]
     why, refs = reason or waiting, refs_of(seen, rule.undo_by) if rule.undo_by and not reason else ()
-    told, then = tuple(checks), None
-    if rule.then is not None and act is not None:
-        then = _judged(event, rule.then, rule.then.payees[0], rulebook, moment, None)
+    after = rule.then if act is not None else None
+    then = None if after is None else _judged(event, after, after.payees[0], rulebook, moment, None)
     return Verdict(
         event,
         rule,
@@ -229,7 +229,7 @@ def _judged(
         learner,
         why,
         kind,
-        told,
+        tuple(checks),
         scope,
         found,
         postings,

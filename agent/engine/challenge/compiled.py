@@ -95,7 +95,8 @@ def _one(
     )
     marks = (lms_event(ENROLLED, spec.id), lms_event(WITHDRAWN, spec.id))
     enrolment = _with(rule_of(_rule(spec, marks, Conditions(), Trust.unverified)), counting.form_of_marks(_what))
-    return CompiledChallenge(spec=spec, counting=counting, steps=steps, enrolment=replace(enrolment, then=then))
+    enrolment = replace(enrolment, then=then, experiments=())  # to be enrolled is no reward yet
+    return CompiledChallenge(spec=spec, counting=counting, steps=steps, enrolment=enrolment)
 
 
 def _what(seen: Observation) -> int:

@@ -21,9 +21,9 @@ from agent.engine.calendar import Calendar
 
 HELD_OUT = "held-out"
 """How the reason begins of what somebody in a comparison group does not get."""
-DIGITS = 16
-"""Of the hash in hex, that many from the left are one number."""
-_WHOLE = 16**DIGITS
+WHOLE = 16**16
+"""What a place is below: sixteen hex digits of the hash."""
+_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +58,12 @@ class Experiment:
 
     def holds_out(self, learner: str) -> bool:
         """Whether a learner (`<site>:<LMS user id>`) is in the comparison group: their place is below the share."""
-        return place(self.seed, self.name, learner) < self.share
+        return place(self.seed, self.name, learner) * self.share.denominator < self.share.numerator * WHOLE
 
 
-def place(seed: str, name: str, learner: str) -> Fraction:
-    """Where a learner stands between 0 and 1: SHA-256 of `SEED:NAME:LEARNER`, 16 digits of it as a part of 16^16."""
-    digits = hashlib.sha256(f"{seed}:{name}:{learner}".encode()).hexdigest()[:DIGITS]
-    return Fraction(int(digits, 16), _WHOLE)
+def place(seed: str, name: str, learner: str) -> int:
+    """Where a learner stands between 0 and 16^16: the first sixteen hex digits of SHA-256 of `SEED:NAME:LEARNER`."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{name}:{learner}".encode()).digest()[:_BYTES])
 
 
 def compiled(written: Mapping[str, Placed[Spec]], kinds: KindTable, calendar: Calendar) -> tuple[Experiment, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.config.document import FaultsError
-from agent.engine.experiment.groups import paid_after, place
+from agent.engine.experiment.groups import WHOLE, paid_after, place
 from agent.engine.explain import nearest_miss, rule_sentences
 from agent.engine.stories import run_cases
 from agent.model import Event, Trust
@@ -28,7 +28,9 @@ def experiment(more: str = "", *, rules: str = '"r"', share: str = "50%", name: 
 
 def learners(count: int, *, held: bool, share: Fraction = Fraction(1, 2)) -> list[str]:
     """The first user ids in the comparison group of `nudge`, or outside of it."""
-    found = (str(number) for number in range(1, 10_000) if (place("", "nudge", f"moodle:{number}") < share) is held)
+    found = (
+        str(number) for number in range(1, 10_000) if (place("", "nudge", f"moodle:{number}") < share * WHOLE) is held
+    )
     return [next(found) for _ in range(count)]
 
 
@@ -51,7 +53,7 @@ def test_both_days_count_whole_and_before_and_after_everybody_earns() -> None:
 
 def test_where_somebody_stands_is_what_sha256sum_says() -> None:
     digits = hashlib.sha256(b"lottery 4 8 15:nudge:moodle:35").hexdigest()[:16]
-    assert place("lottery 4 8 15", "nudge", "moodle:35") == Fraction(int(digits, 16), 16**16)
+    assert place("lottery 4 8 15", "nudge", "moodle:35") == int(digits, 16)
 
 
 def test_a_share_of_nothing_holds_nobody_out_and_the_whole_holds_everybody_out() -> None:
@@ -238,3 +240,23 @@ def test_an_experiment_that_can_show_nothing_is_warned_of(text: str, said: str) 
 
 def test_an_experiment_in_order_warns_of_nothing() -> None:
     assert file(experiment('measure = "score_pct in quiz.submitted"\nseed = "x"\ntitle = "Y"') + rule()).warnings == ()
+
+
+def test_who_is_held_out_can_be_enrolled_and_withdrawn_meanwhile() -> None:
+    one = """
+[[challenge]]
+id = "r"
+award = 50
+enrol = "by hand"
+[[challenge.step]]
+on = "lesson.completed"
+"""
+
+    def said(what: str, when: str) -> Event:
+        return event(f"challenge.{what}", when, OUT, lms_event=f"\\challenge\\r\\{what}", lesson=None)
+
+    enrolled = said("enrolled", "2026-09-08T08:00:00")
+    during, after = lesson(OUT, "2026-09-09T09:00:00"), lesson(OUT, "2026-09-22T09:00:00", "2")
+    assert play(experiment() + one, enrolled, during, after)[1:] == [f"{OUT} refused {REASON}", f"{OUT} +50 points"]
+    withdrawn = said("withdrawn", "2026-09-10T08:00:00")
+    assert play(experiment() + one, enrolled, withdrawn, after)[2:] == [f"{OUT} refused withdrawn"]
