@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +12,8 @@ from fractions import Fraction
 
 from agent.cli.tuning import history
 from agent.config.kinds import KindTable
+from agent.config.rulefile import load_rules_text
+from agent.config.rulefile.experiment.table import Experiment as Written
 from agent.engine.evaluate import NEVER_PEOPLE, WAIVED_BY_STAFF_EARN
 from agent.engine.experiment import verdict
 from agent.engine.experiment.effect import Did, Effect, effect
@@ -69,7 +72,11 @@ def looked(connection: sqlite3.Connection, one: Experiment, rulebook: Rulebook, 
         before_from=rulebook.calendar.day(span.begins),
         left_out=whose.left_out,
         verdict=verdict.verdict(one, found, today=today, forgotten=last),
-        remarks=(*verdict.remarks(one, found, today=today), *_lacking(connection, rulebook, kinds, fact)),
+        remarks=(
+            *verdict.remarks(one, found, today=today),
+            *_edited(acts.deciding(connection, span, one.rules), one),
+            *_lacking(connection, rulebook, kinds, fact),
+        ),
     )
 
 
@@ -79,6 +86,22 @@ def _span(connection: sqlite3.Connection, one: Experiment, now: int, known_from:
     first = acts.first(connection)
     oldest = max(known_from, one.begins if first is None else first)
     return Span(begins=min(one.begins, max(2 * one.begins - ends, oldest)), since=one.begins, ends=ends)
+
+
+def _edited(texts: Iterable[str], one: Experiment) -> Iterator[str]:
+    """Whether acts of that time were decided by rules that have it otherwise, or not at all."""
+    if not all(one.is_drawn_by(written) for text in texts for written in _written(text, one.name)):
+        yield (
+            f"acts of that time were also decided by rules that have no {one.name}, or draw it otherwise: who was held "
+            "out was not the same all the time (rewards-agent rules history)"
+        )
+
+
+def _written(text: str, name: str) -> Iterator[Written | None]:
+    """The experiment as a version of the rules has it; nothing where that cannot be read any more."""
+    with contextlib.suppress(ConfigError):
+        placed = load_rules_text(text).experiments.get(name)
+        yield None if placed is None else placed.it
 
 
 def _lacking(connection: sqlite3.Connection, rulebook: Rulebook, kinds: frozenset[str], fact: str) -> Iterator[str]:

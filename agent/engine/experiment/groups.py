@@ -56,6 +56,13 @@ class Experiment:
         """Whether it is to come, running or over."""
         return "to come" if today < self.first else "running" if today <= self.last else "over"
 
+    def is_drawn_by(self, written: Spec | None) -> bool:
+        """Whether what is written holds the same learners out of the same rules on the same days."""
+        drawn = (self.rules, self.share, self.seed, self.first, self.last)
+        return written is not None and drawn == (
+            written.rules, written.held_out, written.seed, written.from_, written.until
+        )  # fmt: skip
+
     def holds_out(self, learner: str) -> bool:
         """Whether a learner (`<site>:<LMS user id>`) is in the comparison group: their place is below the share."""
         return place(self.seed, self.name, learner) * self.share.denominator < self.share.numerator * WHOLE

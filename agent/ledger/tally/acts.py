@@ -14,6 +14,7 @@ from agent.ledger.schedule.datasets import OWN
 from agent.model import Fact, PersonMark
 
 _SQL = queries.load("agent.ledger.tally", "acts.sql")
+_DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,24 +43,20 @@ class Done:
 
 
 def done(connection: sqlite3.Connection, span: Span, kinds: Collection[str], fact: str) -> Iterator[Done]:
-    """Every act that may earn, alike ones together; ``fact`` is empty where none is looked at."""
-    values = {
-        "begins": span.begins,
-        "since": span.since,
-        "ends": span.ends,
-        "kinds": _listed(kinds),
-        "fact": fact,
-        "own": OWN,
-    }
-    for learner, since, counted, value, marks, times in connection.execute(_SQL["done"], values):
-        yield Done(
-            learner=learner,
-            since=bool(since),
-            counted=bool(counted),
-            times=times,
-            value=None if value is None else codec.fact_of(value),
-            mark=None if marks is None else orjson.loads(marks).get(learner.partition(":")[2]),
-        )
+    """Every act that may earn, alike ones of a day together; ``fact`` is empty where none is looked at."""
+    values: dict[str, str | int] = {"kinds": _listed(kinds), "fact": fact, "own": OWN}
+    for since, begins, ends in ((False, span.begins, span.since), (True, span.since, span.ends)):
+        for at in range(begins, ends, _DAY_S):  # day by day: what is put together is held in memory meanwhile
+            values |= {"begins": at, "ends": min(at + _DAY_S, ends)}
+            for learner, counted, value, marks, times in connection.execute(_SQL["done"], values):
+                yield Done(
+                    learner=learner,
+                    since=since,
+                    counted=bool(counted),
+                    times=times,
+                    value=None if value is None else codec.fact_of(value),
+                    mark=None if marks is None else orjson.loads(marks).get(learner.partition(":")[2]),
+                )
 
 
 def paid(connection: sqlite3.Connection, span: Span, rules: Collection[str]) -> frozenset[str]:
@@ -71,6 +68,12 @@ def paid(connection: sqlite3.Connection, span: Span, rules: Collection[str]) -> 
 def merged_since(connection: sqlite3.Connection, at: int) -> list[str]:
     """The accounts that became another's from a time on."""
     return [learner for (learner,) in connection.execute(_SQL["merged_since"], (at,))]
+
+
+def deciding(connection: sqlite3.Connection, span: Span, rules: Collection[str]) -> list[str]:
+    """The texts of the rules by which these rules decided acts of the second span."""
+    values = {"since": span.since, "ends": span.ends, "rules": _listed(rules)}
+    return [text for (text,) in connection.execute(_SQL["deciding"], values)]
 
 
 def first(connection: sqlite3.Connection) -> int | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from agent.config.document import FaultsError
+from agent.config.rulefile.across.experiments import over
 from agent.engine.experiment.groups import WHOLE, paid_after, place
 from agent.engine.explain import nearest_miss, rule_sentences
 from agent.engine.stories import run_cases
@@ -232,10 +234,19 @@ def test_two_experiments_on_one_rule_at_the_same_time_are_a_fault() -> None:
         (experiment().replace("09-20", "09-09") + rule(), "less than a week shows little"),
         (experiment() + rule(more='mode = "shadow"'), "r is in mode shadow"),
         (experiment('measure = "speed in quiz.submitted"') + rule(), "no source supplies a fact 'speed' here"),
+        (experiment('measure = "course_shortname in quiz.submitted"') + rule(), "course_shortname is no number"),
     ],
 )
 def test_an_experiment_that_can_show_nothing_is_warned_of(text: str, said: str) -> None:
     assert [one.message for one in file(text).warnings if said in one.message] != []
+
+
+def test_an_experiment_that_is_over_is_told_on_the_day_after() -> None:
+    text = experiment() + rule()
+    assert [[one.message for one in over(file(text), date(2026, 9, day))] for day in (20, 21)] == [
+        [],
+        ["experiment nudge ended on 2026-09-20"],
+    ]
 
 
 def test_an_experiment_in_order_warns_of_nothing() -> None:
