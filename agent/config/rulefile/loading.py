@@ -28,7 +28,7 @@ from agent.config.rulefile.across import (
 )
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, Placed, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
-from agent.config.rulefile.sense import durations, idle, impossible, shadowed, timed, undoing, written
+from agent.config.rulefile.sense import durations, idle, impossible, outdone, shadowed, timed, undoing, written
 from agent.config.rulefile.tables.calendar import ClosedDays
 from agent.config.rulefile.tables.person import Person
 from agent.config.rulefile.tables.review import Reviewing
@@ -120,6 +120,7 @@ def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fa
     yield from impossible.warnings(merged, facts)
     yield from shadowed.warnings(merged, kinds)
     yield from idle.warnings(merged, kinds, facts)
+    yield from outdone.warnings(merged)
     yield from challenges.warnings(merged, kinds, facts)
     yield from completions.warnings(merged)
     yield from scheduled.warnings(merged, kinds, facts)

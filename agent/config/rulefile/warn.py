@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
-from itertools import combinations
 
 from agent.config.comparison import Comparison, ValueRef
 from agent.config.document import Fault, KeyPath
@@ -142,20 +141,16 @@ def _limits(rule: Placed[Rule], kinds: KindTable) -> Iterator[Fault]:
         yield rule.fault("this cooldown can never act", 'once_per = "ever" pays once anyway', at=("cooldown",))
     for number, limit in enumerate(rule.it.limit):
         at = ("limit", number)
-        if _varies(rule.it, limit.unit):
+        if varies(rule.it, limit.unit):
             continue
-        paid = _paid(rule.it, limit)
-        if not paid:
+        given = paid(rule.it, limit)
+        if not given:
             whom = f" to the {limit.for_role}" if limit.for_role is not None else ""
             yield rule.fault(f"{limit.text} can never act", f"the rule awards no {limit.unit}{whom}", at=at)
-        elif limit.over == "refuse" and limit.unit and min(paid) > limit.maximum:
-            yield rule.fault(f"{limit.text} refuses every award", f"one award is {limit.unit} {min(paid)}", at=at)
-        elif (scopes := _scopes(once, limit.window)) and max(paid) * frequency * scopes <= limit.maximum:
+        elif limit.over == "refuse" and limit.unit and min(given) > limit.maximum:
+            yield rule.fault(f"{limit.text} refuses every award", f"one award is {limit.unit} {min(given)}", at=at)
+        elif (scopes := _scopes(once, limit.window)) and max(given) * frequency * scopes <= limit.maximum:
             yield rule.fault(f"{limit.text} can never act", f'once_per = "{once[0]}" allows no more anyway', at=at)
-    for (first, one), (second, two) in combinations(enumerate(rule.it.limit), 2):
-        if (one.window, one.unit, one.for_role) == (two.window, two.unit, two.for_role):
-            looser = first if one.maximum > two.maximum else second
-            yield rule.fault("this limit can never act", "a tighter one counts the same", at=("limit", looser))
 
 
 def _scopes(once: tuple[str, ...], window: Window) -> int:
@@ -172,16 +167,16 @@ def _scopes(once: tuple[str, ...], window: Window) -> int:
 def _budgets(rule: Placed[Rule]) -> Iterator[Fault]:
     """Budgets of what the rule does not award, and those that one award is above."""
     for number, budget in enumerate(rule.it.budget):
-        if _varies(rule.it, budget.unit):
+        if varies(rule.it, budget.unit):
             continue
-        paid, at = _paid(rule.it, budget), ("budget", number)
-        if not paid:
+        given, at = paid(rule.it, budget), ("budget", number)
+        if not given:
             yield rule.fault(f"{budget.text} can never act", f"the rule awards no {budget.unit}", at=at)
-        elif budget.unit and min(paid) > budget.maximum:
-            yield rule.fault(f"{budget.text} holds every award", f"one award is {budget.unit} {min(paid)}", at=at)
+        elif budget.unit and min(given) > budget.maximum:
+            yield rule.fault(f"{budget.text} holds every award", f"one award is {budget.unit} {min(given)}", at=at)
 
 
-def _paid(rule: Rule, limit: Limit) -> list[Number]:
+def paid(rule: Rule, limit: Limit) -> list[Number]:
     """What single awards use of a limit: one each, or what each recipient that it is for gets of its currency."""
     if not limit.unit:
         return [1]
@@ -190,8 +185,10 @@ def _paid(rule: Rule, limit: Limit) -> list[Number]:
     return [amount for amount in amounts if not isinstance(amount, Computed) and amount]
 
 
-def _varies(rule: Rule, unit: str) -> bool:
-    """Whether how much one award pays of a currency depends on the event."""
+def varies(rule: Rule, unit: str) -> bool:
+    """Whether how much one award pays of a currency depends on the event, or on who approves it."""
+    if unit and rule.review is not None and rule.review.guardrails(unit) is not None:
+        return True
     return any(name == unit and isinstance(amount, Computed) for part in rule.award for name, amount in part.amounts)
 
 

@@ -222,7 +222,7 @@ def test_what_is_allowed_and_hardly_meant_is_warned_of(more: str, message: str) 
 
 def test_a_limit_for_one_recipient_is_compared_with_what_that_one_gets() -> None:
     awards = '[{ to = "author", points = 50 }, { to = "subject", points = 10 }]'
-    limits = '{ of = "10 points/day", for = "subject" }, { of = "50 points/week", for = "author" }, "20 points/7d"'
+    limits = '{ of = "10 points/day", for = "subject" }, { of = "50 points/week", for = "author" }, "90 points/7d"'
     assert file(rule(award=awards, more=f"limit = [{limits}]")).warnings == ()
     (warning,) = file(rule(award=awards, more='limit = { of = "40 points/day", for = "author" }')).warnings
     assert (warning.message, warning.hint) == ("40 points/day refuses every award", "one award is points 50")

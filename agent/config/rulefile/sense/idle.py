@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from agent.config.document import Fault, KeyPath
 from agent.config.facts import FactTable
-from agent.config.grammar import UNIT_SECONDS, WEEKDAYS, Limit, Number, Window
+from agent.config.grammar import WEEKDAYS, Number
 from agent.config.kinds import KindTable
 from agent.config.rulefile.across.challenges import steps
 from agent.config.rulefile.across.completions import outright
@@ -23,8 +23,6 @@ from agent.config.rulefile.warn import kinds_of
 
 _PROGRAMME = "programme.completed"
 _BRINGS_PROGRAMMES = "learnworlds"
-_HOUR_S = 3600
-_LONGEST = {"day": 1, "week": 7, "month": 31, "year": 366}
 _OF_PEOPLE = ("user.logged_in", "user.updated", "programme.*")
 _OF_COURSES = ("lesson.*", "quiz.*", "assignment.*", "grade.*", "survey.*", "course.*")
 _Paying = Placed[Rule] | Placed[Challenge] | Placed[Scheduled]
@@ -55,7 +53,6 @@ def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fau
             continue
         yield from _scopeless(rule, kinds)
         yield from _for_nobody(rule)
-        yield from _cooling(rule)
         yield from _never_active(rule)
         for wish in rule.it.requires.leaves() if rule.it.requires is not None else ():
             currency = levels.get(wish.name) if wish.asked == "level" else None
@@ -162,35 +159,6 @@ def _for_nobody(rule: Placed[Rule]) -> Iterator[Fault]:
         if limit.for_role is not None and limit.for_role not in paid and not limit.unit:
             hint = f"the rule pays no {limit.for_role}"
             yield rule.fault(f"{limit.text} can never act", hint, at=("limit", number))
-
-
-def _cooling(rule: Placed[Rule]) -> Iterator[Fault]:
-    """A cooldown and a limit of awards of which one leaves the other nothing to do."""
-    cooldown = rule.it.cooldown
-    if cooldown is None:
-        return
-    for number, limit in enumerate(rule.it.limit):
-        if limit.unit or limit.for_role is not None:
-            continue
-        most = _fit(limit.window, cooldown.seconds)
-        if most is not None and most <= limit.maximum:
-            told = f"cooldown {cooldown.text} allows {most}/{limit.window.name} anyway"
-            yield rule.fault(f"{limit.text} can never act", told, at=("limit", number))
-        elif _rests(limit, cooldown.seconds) and not rule.it.reverse_on and rule.it.reverse_when is None:
-            yield rule.fault("this cooldown can never act", f"limit {limit.text} waits longer anyway", at=("cooldown",))
-
-
-def _fit(window: Window, apart: int) -> int | None:
-    """How many acts fit into a window at most that are ``apart`` (seconds); None where the window has no length."""
-    seconds = window.seconds
-    if window.kind == "calendar" and window.name in _LONGEST:
-        seconds = _LONGEST[window.name] * UNIT_SECONDS["d"] + _HOUR_S  # the clocks may go back once in it
-    return -(-seconds // apart) if seconds and apart else None
-
-
-def _rests(limit: Limit, apart: int) -> bool:
-    """Whether a limit alone leaves at least so many seconds between two awards."""
-    return limit.maximum == 1 and limit.window.kind == "rolling" and limit.window.seconds >= apart
 
 
 def _never_active(rule: Placed[Rule]) -> Iterator[Fault]:
