@@ -218,7 +218,7 @@ def _accept_all(centre: Centre, answer: Answer, said: Act, wanted: Wanted, *, by
 def _settled(done: Settled, campus: str, after: str | None) -> list[str]:
     lines = [counted(len(done.posted), f"entry of {campus} is posted", f"entries of {campus} are posted")]
     if done.aside:
-        lines.append(f"{len(done.aside)} stay aside:")
+        lines.append(f"{counted(len(done.aside), 'entry stays', 'entries stay')} aside:")
         lines += [f"  {one['why']}" for one in done.aside[:TOLD_MAX]]
     if len(done.aside) > TOLD_MAX:
         lines.append(f"  … and {len(done.aside) - TOLD_MAX} more: see them all with --json")

@@ -34,7 +34,7 @@ FAULTS: Mapping[str, Fault] = {
     "database-unusable": Fault("the database does not answer, or has another schema", "as told"),
     "database-read-only": Fault(
         "the database takes no writes: it is a replica, or a primary that was given up; agents and learners wait",
-        "lead `[database] url` to the primary, or make this one the primary",
+        "unless a replica is what you meant to ask: lead `[database] url` to the primary, or make this one the primary",
     ),
     "vouchers-unreadable": Fault(
         "`vouchers.key` opens no voucher of the books", "put back your copy, then: systemctl reload rewards-catalogue"

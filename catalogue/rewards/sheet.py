@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from machine.sheets import Rows
 
 LINES_MAX = 10_000
 FAULTS_TOLD_MAX = 100
+
+_DECIMAL = re.compile(r"[0-9]+[.,][0-9]+")
 
 Written = Callable[[Reward], str]
 
@@ -33,6 +36,8 @@ def _pairs(text: str) -> dict[str, int]:
             raise ValueError(f"{part!r} is not currency=amount, such as points=500")
         if name.strip() in found:
             raise ValueError(f"{name.strip()} is there twice")
+        if _DECIMAL.fullmatch(amount.strip()):
+            raise ValueError(f"{part!r} is in units: write smallest ones, 250 for 2.50 of a currency with two decimals")
         found[name.strip()] = _whole(amount)
     return found
 

@@ -6,7 +6,7 @@ Every function works inside the caller's transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -125,6 +125,17 @@ def _read(model: type[Kept], body: str) -> Kept:
         return model.model_validate(said | dated)
 
 
+def listing(owner: str) -> str:
+    """Which command says what rewards an owner has."""
+    return "see: rewards-catalogue reward " + ("export '*'" if owner == SHARED else f"list {owner}")
+
+
+async def unpayable(conn: AsyncConnection, owner: str, rewards: Iterable[Reward]) -> list[str]:
+    """The currencies of prices that a campus's rules do not name, in order; none where no rules were told yet."""
+    known = {} if owner == SHARED else await currencies.of_campus(conn, owner)
+    return sorted({name for one in rewards for name in one.price if known and name not in known})
+
+
 async def put(conn: AsyncConnection, owner: str, reward: Reward, *, now: int, new: bool = False) -> None:
     """Keep a reward, in place of the one of its id.
 
@@ -172,7 +183,7 @@ async def remove(conn: AsyncConnection, owner: str, name: str) -> None:
     """
     table, used = schema.reward.c, schema.redemption.c
     if await find(conn, owner, name) is None:
-        raise CatalogueError(f"{owner} has no reward {name}", hint="see: rewards-catalogue reward list")
+        raise CatalogueError(f"{owner} has no reward {name}", hint=listing(owner))
     mine = select(used.redemption).where(used.owner == owner, used.reward == name)
     if await conn.scalar((mine if owner == SHARED else mine.where(used.campus == owner)).limit(1)) is not None:
         hint = f"retire it: rewards-catalogue reward change {owner} {name} --state retired"
@@ -191,7 +202,7 @@ async def approve(conn: AsyncConnection, campus: str, owner: str, name: str, *, 
         CatalogueError: there is no such reward.
     """
     if await find(conn, owner, name) is None:
-        raise CatalogueError(f"{owner} has no reward {name}", hint="see: rewards-catalogue reward list")
+        raise CatalogueError(f"{owner} has no reward {name}", hint=listing(owner))
     values = {"campus": campus, "owner": owner, "reward": name, "approved": approved, "now": now}
     await conn.execute(_KEEP_OFFER, values)
 
@@ -314,7 +325,7 @@ async def remove_label(conn: AsyncConnection, owner: str, kind: str, name: str) 
     table = schema.label.c
     mine = (table.campus == owner, table.kind == kind, table.name == name)
     if not (await conn.execute(delete(schema.label).where(*mine))).rowcount:
-        raise CatalogueError(f"{owner} has no {kind} {name}", hint="see: rewards-catalogue reward labels")
+        raise CatalogueError(f"{owner} has no {kind} {name}", hint=f"see: rewards-catalogue reward labels {owner}")
 
 
 async def _is_anothers(conn: AsyncConnection, owner: str, kind: str, name: str) -> bool:

@@ -137,7 +137,7 @@ async def _of_database(config: Config) -> list[Finding]:
         try:
             await store.stands()
         except ConfigError as exc:
-            told = [findings.failed("database", "database-read-only", exc)]
+            told = [findings.look_at("database", "database-read-only", exc.message)]
         async with store.reading() as conn:
             books = await figures.look(conn, now=now())
         told += findings.of_books(books, now=now(), backup_within_s=config.backup_within_s)

@@ -117,7 +117,10 @@ async def _owner(conn: AsyncConnection, campus: str, reward: str) -> str:
 
     found = await shelf.offered(conn, campus, reward)
     if found is None or found.reward.handing != "codes":
-        raise CatalogueError(f"there is no reward {reward} of codes for {campus}", hint="reward add … --handing codes")
+        raise CatalogueError(
+            f"{campus} has no reward {reward} that is handed out as codes",
+            hint=f"one is made so: rewards-catalogue reward add {campus} {reward} --handing codes …",
+        )
     return found.owner
 
 

@@ -13,6 +13,8 @@ from machine.words import counted
 from wire.money.amounts import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.acts import Rows
@@ -63,6 +65,7 @@ def add(
         made = shelf.described(_fields(named, cells))
         async with acts.acting(store, act(owner, "reward.add", reward), *_rows(owner, reward)) as conn:
             await shelf.put(conn, owner, made, now=now(), new=True)
+            await _note_unpayable(conn, owner, [made])
             if approve and owner != SHARED:
                 await shelf.approve(conn, owner, owner, reward, approved=True, now=now())
         return made.model_dump(mode="json")
@@ -105,13 +108,12 @@ def change(
         async with acts.acting(store, act(owner, "reward.change", reward), *_rows(owner, reward)) as conn:
             known = await shelf.find(conn, owner, reward)
             if known is None:
-                raise CatalogueError(f"{owner} has no reward {reward}", hint="see: rewards-catalogue reward list")
-            await shelf.put(
-                conn,
-                owner,
-                shelf.described(_fields(sheet.cells(known) | {"state": state or known.state}, cells)),
-                now=now(),
-            )
+                raise CatalogueError(f"{owner} has no reward {reward}", hint=shelf.listing(owner))
+            if not cells and not state:
+                raise CatalogueError("nothing is to be changed", hint="say what: --set column=cell, or --state")
+            made = shelf.described(_fields(sheet.cells(known) | {"state": state or known.state}, cells))
+            await shelf.put(conn, owner, made, now=now())
+            await _note_unpayable(conn, owner, [made])
 
     centre.do(work, owner=owner)
     typer.echo(f"reward {reward} of {owner} is changed")
@@ -222,11 +224,13 @@ def import_(
         if check:
             async with store.writing() as conn:
                 await shelf.put_all(conn, owner, found, now=now())
+                await _note_unpayable(conn, owner, [one for _, one in found])
                 await conn.rollback()
             return len(found)
         shelved = acts.rows(schema.reward, campus=owner)
         async with acts.acting(store, act(owner, "reward.import"), shelved, each=True) as conn:
             await shelf.put_all(conn, owner, found, now=now())
+            await _note_unpayable(conn, owner, [one for _, one in found])
         return len(found)
 
     count = centre.do(work, owner=owner)
@@ -328,6 +332,8 @@ def _fields(named: dict[str, str], cells: list[str] | None) -> dict[str, Any]:
     given = dict(named)
     for cell in cells or ():
         column, equals, value = cell.partition("=")
+        if column == "id":
+            raise CatalogueError("--set id=…: a reward keeps its id", hint="another id is another reward: reward add")
         if not equals or column not in sheet.COLUMNS:
             raise CatalogueError(f"--set {cell!r} is not column=cell", hint=f"columns are: {', '.join(sheet.COLUMNS)}")
         given[column] = value
@@ -336,6 +342,16 @@ def _fields(named: dict[str, str], cells: list[str] | None) -> dict[str, Any]:
         told_ = "\n  ".join(f"{column}: {why}" for column, why in unread.items())
         raise CatalogueError(f"this is no reward:\n  {told_}", hint="see: rewards-catalogue reward add --help")
     return said
+
+
+async def _note_unpayable(conn: AsyncConnection, owner: str, rewards: Sequence[Reward]) -> None:
+    """Say on stderr which currencies of these prices nobody can have: a slip of the pen, or rules that are to come."""
+    from catalogue.rewards import shelf
+    from catalogue.wallets import currencies
+
+    if unknown := await shelf.unpayable(conn, owner, rewards):
+        there = ", ".join(await currencies.of_campus(conn, owner))
+        typer.echo(f"note: the rules of {owner} name no currency {', '.join(unknown)} (there are {there})", err=True)
 
 
 def _rows(owner: str, reward: str) -> list[Rows]:

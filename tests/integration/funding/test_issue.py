@@ -249,6 +249,6 @@ def test_many_that_are_aside_are_listed_page_by_page_and_accepted_by_their_reaso
     assert "there are more: go on with --after agent-1/1-1" in told
     told = operator.types("entry", "accept", CAMPUS, "agent-1", "--all", *why, code=1)
     posted, aside, which = told.splitlines()
-    assert (posted, aside) == (f"2 entries of {CAMPUS} are posted", "1 stay aside:")
+    assert (posted, aside) == (f"2 entries of {CAMPUS} are posted", "1 entry stays aside:")
     assert "entry 3 of agent-1 still cannot be posted" in which
     assert operator.asks("entry", "list", CAMPUS)[0]["seq"] == 3

@@ -48,6 +48,21 @@ def test_a_reward_is_put_on_the_shelf_redeemed_shown_used_and_refunded(operator:
     assert "refused (inactive)" in operator.types("redeem", CAMPUS, "ann", "tea", code=1)
 
 
+def test_slips_of_the_pen_on_the_shelf_are_told(operator: Operator) -> None:
+    """--set id put a reward in another's place; a price that nobody can ever have went onto the shelf in silence."""
+    for name in ("tea", "pie"):
+        told = operator.types("reward", "add", CAMPUS, name, "--title", name, "--price", "points=5")
+        assert "note:" not in told, "no rules were told yet"
+    assert "keeps its id" in operator.types("reward", "change", CAMPUS, "tea", "--set", "id=pie", code=1)
+    assert [one["title"] for one in operator.asks("reward", "list", CAMPUS)] == ["pie", "tea"]
+    assert "nothing is to be changed" in operator.types("reward", "change", CAMPUS, "tea", code=1)
+    assert f"see: rewards-catalogue reward list {CAMPUS}" in operator.types("reward", "remove", CAMPUS, "tee", code=1)
+    assert "see: rewards-catalogue reward export '*'" in operator.types("reward", "remove", "*", "tee", code=1)
+    operator.sql(f"INSERT INTO currency VALUES ('{CAMPUS}', 'points', 'Points', 0, TRUE, '', NULL, 'owe')")
+    told = operator.types("reward", "change", CAMPUS, "tea", "--set", "price=point=5")
+    assert f"note: the rules of {CAMPUS} name no currency point (there are points)\n" in told
+
+
 def test_a_sheet_goes_in_whole_or_not_at_all_and_comes_out_again(operator: Operator, tmp_path: Path) -> None:
     sheet = tmp_path / "rewards.csv"
     sheet.write_text("id,title,price,brand,tier\ntea,Tea,points=50,acme,gold\npie,Pie,points=5,,\n", encoding="utf-8")
@@ -149,7 +164,7 @@ WRONG = [
     (("reward", "change", CAMPUS, "tea"), "has no reward tea"),
     (("reward", "approve", CAMPUS, "tea"), "no reward tea"),
     (("reward", "import", CAMPUS, "/nowhere.csv"), "cannot be read"),
-    (("codes", "import", CAMPUS, "tea", "-"), "no reward tea of codes"),
+    (("codes", "import", CAMPUS, "tea", "-"), "no reward tea that is handed out as codes"),
     (("redemption", "list", CAMPUS, "--state", "gone"), "states are: reserved"),
     (("redemption", "show", CAMPUS, "r1"), "no redemption r1"),
     (("redemption", "refund", CAMPUS, "r1", "--reason", "x"), "no redemption r1"),

@@ -145,7 +145,7 @@ async def test_a_server_whose_database_takes_no_writes_is_not_ready_and_doctor_s
     with read_only(database):
         with pytest.raises(ConfigError, match="it takes no writes: a replica"):
             await real.store.stands()
-        told = await asyncio.to_thread(Operator(tmp_path).types, "doctor", code=2)
+        told = await asyncio.to_thread(Operator(tmp_path).types, "doctor", code=2)  # it has no vouchers.key
     assert (
         "cannot be written: it takes no writes: a replica, or a primary that was given up [database-read-only]" in told
     )

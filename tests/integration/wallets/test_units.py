@@ -43,6 +43,8 @@ def test_prices_and_what_was_paid_are_shown_in_units(operator: Operator) -> None
     tea = ("reward", "add", CAMPUS, "tea", "--title", "Tea", "--price", "credit=250", "--approve")
     operator.types(*tea)
     assert "  2.50 credit  Tea\n" in operator.types("reward", "list", CAMPUS)
+    more = ("--set", "price=credit=2.50")
+    assert "write smallest ones" in operator.types("reward", "change", CAMPUS, "tea", *more, code=1)
     told = operator.types("redeem", CAMPUS, "ann", "tea")
     assert ": Tea for 2.50 credit, fulfilled\n" in told
     assert " 2.50 credit " in operator.types("redemption", "list", CAMPUS)
