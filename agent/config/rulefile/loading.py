@@ -28,7 +28,7 @@ from agent.config.rulefile.across import (
 )
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, Placed, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
-from agent.config.rulefile.sense import durations, idle, impossible, outdone, shadowed, timed, undoing, written
+from agent.config.rulefile.sense import durations, idle, impossible, outdone, shadowed, taken, timed, undoing, written
 from agent.config.rulefile.tables.calendar import ClosedDays
 from agent.config.rulefile.tables.person import Person
 from agent.config.rulefile.tables.review import Reviewing
@@ -129,6 +129,7 @@ def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fa
     yield from durations.warnings(merged, facts)
     yield from undoing.warnings(merged, kinds, facts)
     yield from written.warnings(merged)
+    yield from taken.warnings(merged)
     names = stories.Names.of(merged, kinds)
     for case in merged.cases:
         yield from stories.slips(case, names)

@@ -595,3 +595,33 @@ def test_a_table_that_is_none_is_told_with_what_it_looks_like(line: str, shape: 
     with pytest.raises(FaultsError) as caught:
         file(QUIZ + line + "\n")
     assert shape in str(caught.value)
+
+
+ADDED = "[[kind]]\nkind = \"x.happened\"\nlms_event = '{}'\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        (ADDED.format(r"\mod_quiz\event\attempt_submitted"), "are quiz.submitted already"),
+        (ADDED.format(r"\mod_page\event\course_module_viewed"), "are lesson.viewed already"),
+        (ADDED.format(r"\mod_page\event\course_module_viewed") + "suffix = true\n", "are lesson.viewed already"),
+        (ADDED.format(r"\core\event\course_module_completion_updated") + 'when = "3"\n', "are lesson.failed already"),
+        (
+            ADDED.format(r"\core\event\course_module_completion_updated") + 'when = ["0", "4"]\n',
+            "lesson.uncompleted al",
+        ),
+        (ADDED.format(r"\a\event\b") + ADDED.format(r"\a\event\b").replace("x.", "y."), "are x.happened already"),
+        (ADDED.format(r"\a\event\b") + 'when = "1"\n', "have no state: none is ever x.happened (leave `when` out)"),
+        (ADDED.format(r"\a\event\b"), ""),
+        (ADDED.format(r"\a\event\b") * 2, ""),
+        (ADDED.format(r"\event\course_viewed") + "suffix = true\n", ""),
+        (ADDED.format(r"\core\event\user_graded") + 'when = ["category", "mod"]\n', ""),
+        (ADDED.format(r"\core\event\course_module_completion_updated"), ""),
+        ('[[kind]]\nkind = "x.happened"\n', ""),
+    ],
+)
+def test_a_kind_that_no_row_is_ever_of_is_told(line: str, warning: str) -> None:
+    """Its rules paid nothing, and nothing said why: the first line that fits a row says of which kind it is."""
+    said = told(QUIZ + line)
+    assert (len(said), warning in "".join(said)) == (bool(warning), True), said
