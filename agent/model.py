@@ -68,9 +68,9 @@ class Evidence(StrEnum):
 
 
 EventMark = Literal["restored", "cleared", "logged_in_as", "preview", "preview_unknown", "backdated", "unconfirmed",
-                    "doubted", "partial"]  # fmt: skip
+                    "doubted", "overtaken", "partial"]  # fmt: skip
 """What was seen about the whole act: `backdated`, `preview_unknown`, `unconfirmed` (a post whose row was not seen yet)
-and `doubted` (brought about by what is held) hold, `partial` (its key) is told, others never earn (`cleared`: gone)."""
+and `doubted` (brought about by what is held) hold, `partial` (its key) is told, others never earn."""
 
 PersonMark = Literal[
     "guest", "nobody", "system", "not_agreed", "agreement_unknown", "site_admin", "staff", "roles_unknown",

@@ -26,10 +26,11 @@ from agent.model import FROM_PROFILE, Check, Event, EventMark, HoldKind, Observa
 NEVER_MARKS: tuple[tuple[EventMark, str], ...] = (
     ("restored", "never earns: restored from a backup"),
     ("cleared", "never earns: went with its activity or its learner's enrolment"),
+    ("overtaken", "never earns: told otherwise within the same second"),
     ("logged_in_as", "never earns: log-in-as"),
     ("preview", "never earns: quiz preview"),
 )
-NEVER_UNDO = tuple(reason for reason in NEVER_MARKS if reason[0] in {"restored", "cleared"})
+NEVER_UNDO = tuple(reason for reason in NEVER_MARKS if reason[0] in {"restored", "cleared", "overtaken"})
 """Marks of what undoes nothing: it did not happen, or says nothing of what was done."""
 NEVER_PEOPLE: Mapping[PersonMark, str] = {
     "guest": "never earns: guest",

@@ -366,6 +366,23 @@ async def test_what_went_with_its_activity_or_an_enrolment_was_not_undone(site: 
     ]
 
 
+async def test_of_what_is_told_thrice_of_one_act_within_a_second_the_one_between_was_overtaken(
+    site: Site, clock: HandClock
+) -> None:
+    row = {"eventname": moodle.COMPLETION, "objecttable": "course_modules_completion", "contextlevel": 70}
+    told = [(35, 12, 1), (35, 12, 0), (36, 12, 0), (35, 12, 1), (36, 12, 1), (35, 13, 1), (36, 12, 0), (35, 13, 0)]
+    told += [(37, 12, 1), (37, 12, 0), (37, 12, 1), (37, 12, 0), (38, 12, 1), (38, 12, 3), (38, 12, 0), (38, 12, 1)]
+    for position, (learner, module, done) in enumerate(told, 1):
+        other = f'{{"completionstate":{done}}}'
+        log(site, position, objectid=1, relateduserid=learner, contextinstanceid=module, other=other, userid=65, **row)
+    for position, done in ((17, 1), (18, 0), (19, 1)):
+        other, at = f'a:1:{{s:15:"completionstate";i:{done};}}', NOW + (position == 19)
+        log(site, position, objectid=1, relateduserid=39, contextinstanceid=12, other=other, timecreated=at, **row)
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=wanting(moodle.COMPLETION))
+    assert [one.position for one in seen if "overtaken" in one.marks] == [2, 5, 15]
+
+
 async def test_posts_whose_forum_or_course_the_same_person_deleted_right_after_went_with_it(
     site: Site, clock: HandClock
 ) -> None:

@@ -16,6 +16,7 @@ from tests.rule_stories import decide, event, line, play, rule, rulebook
     [
         ("restored", "never earns: restored from a backup"),
         ("cleared", "never earns: went with its activity or its learner's enrolment"),
+        ("overtaken", "never earns: told otherwise within the same second"),
         ("logged_in_as", "never earns: log-in-as"),
         ("preview", "never earns: quiz preview"),
     ],
