@@ -512,6 +512,18 @@ def test_two_rules_that_pay_for_the_same_acts_are_told_where_nothing_else_parts_
     assert told(QUIZ + again.replace("award = 5", "award = { reputation = 5 }") + "[currency.reputation]\n") == []
 
 
+def test_hours_past_midnight_of_some_days_are_told_unless_a_day_begins_after_them() -> None:
+    night = 'active = { days = ["fri"], hours = "22:00-02:00" }\n'
+    (said,) = told(QUIZ + night)
+    assert said.startswith("7:36 q is active on fri before 02:00 too, and no more when fri is over at midnight")
+    every = '"mon", "tue", "wed", "thu", "fri", "sat", "sun"'
+    for other in ('hours = "08:00-18:00"', 'hours = "22:00-24:00"', 'hours = "22:00-00:00"'):
+        assert told(QUIZ + night.replace('hours = "22:00-02:00"', other)) == []
+    assert told(QUIZ + night.replace('"fri"', every)) == told(QUIZ + night + 'mode = "off"\n') == []
+    late = load_rules_text(HEAD + 'day_starts_at = "02:00"\n' + QUIZ + night)
+    assert [str(one) for one in late.warnings] == []
+
+
 def test_a_rule_whose_time_is_over_is_told_and_one_that_ends_today_is_not() -> None:
     active = "active = { from = 2025-09-01, until = 2025-11-30 }\n"
     rules = load_rules_text(HEAD + QUIZ + active)

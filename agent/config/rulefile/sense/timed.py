@@ -9,7 +9,7 @@ from itertools import islice
 
 from agent.config.cron import Cron
 from agent.config.document import Fault
-from agent.config.grammar import CALENDAR_WINDOWS
+from agent.config.grammar import CALENDAR_WINDOWS, WEEKDAYS
 from agent.config.rulefile.earning import LONGEST
 from agent.config.rulefile.merged import Merged, Placed, RuleFile
 from agent.config.rulefile.models import Rule
@@ -22,7 +22,8 @@ _ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 - a wall clock, which has no zon
 
 
 def warnings(merged: Merged) -> Iterator[Fault]:
-    """What each `over` comes to beside `every` or `cron`, and attendance that is more than there is time for."""
+    """Nights that are no night, what each `over` comes to beside `every` or `cron`, and attendance that cannot be."""
+    yield from _nights(merged)
     for placed in merged.scheduled:
         spec = placed.it
         if spec.mode != "off":
@@ -37,6 +38,23 @@ def warnings(merged: Merged) -> Iterator[Fault]:
         elif spec.draw is None and _again(spec):
             rolling = f'leave `over` out for all since the run before, or write over = "{_ROLLING[spec.over.name]}"'
             yield placed.fault(f"the same {spec.over.name} is decided and paid by several runs", rolling, at=("over",))
+
+
+def _nights(merged: Merged) -> Iterator[Fault]:
+    """Hours past midnight on some days of the week, where a day does not begin after them: that is no night as one."""
+    starts = next((value for key, value, _ in merged.settings() if key == "day_starts_at"), 0)
+    paying: list[Placed[Rule] | Placed[Challenge]] = [*merged.rules, *merged.challenges]
+    for placed in paying:
+        active = placed.it.active
+        if placed.it.mode == "off" or active is None or active.hours is None or active.days is None:
+            continue
+        begin, end = active.hours
+        if begin < end or not isinstance(starts, int) or starts >= end or len({*active.days}) == len(WEEKDAYS):
+            continue
+        named, until = WEEKDAYS[active.days[0]], f"{end // 3600:02d}:{end // 60 % 60:02d}"
+        told = f"{placed.it.id} is active on {named} before {until} too, and no more when {named} is over at midnight"
+        hint = f'a night is one day with day_starts_at = "{until}" or later; where this is meant, nothing is wrong'
+        yield placed.fault(told, hint, at=("active", "hours"))
 
 
 def over(rules: RuleFile, today: date) -> Iterator[Fault]:
