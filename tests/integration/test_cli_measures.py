@@ -72,6 +72,31 @@ def test_a_month_of_enrolment_has_what_its_learners_were_issued(desk: Desk) -> N
     assert "0.25" in desk.command("measures", "cohorts", *WEEKS, "--least", "2").stdout
 
 
+def test_a_cohort_or_a_department_has_what_its_learners_were_issued_and_spent(desk: Desk, tmp_path: Path) -> None:
+    own = desk.copy(tmp_path / "campus")
+    facts = '{"cohorts:35": ["pilot", "Pilot group"], "person_department": "Sales"}'
+    own.ledger(
+        "UPDATE event SET payload = CAST(json_patch(CAST(payload AS TEXT), json_object('f', json(?))) AS BLOB) "
+        "WHERE CAST(payload AS TEXT) ->> '$.w.subject' = '35'",
+        facts,
+    )
+    own.ledger(
+        "INSERT INTO statement (after_seq, person_no, currency, kind, amount, of, occurred_at, recorded_at) "
+        "SELECT 5, person_no, 'points', 'spend', -4, '', 1788800400, 1788800400 FROM person WHERE lms_user = '35'"
+    )
+
+    def points(*words: str) -> dict[str, tuple[str, ...]]:
+        found = [row for row in rows(own, "cohorts", *WEEKS, *words) if row["currency"] == "points"]
+        return {row["cohort"]: (row["learners"], row["issued"], row["spent"], row["spent_pct"]) for row in found}
+
+    ann, ben = ("1", "11", "4", "36.4"), ("1", "10", "0", "0.0")
+    assert points("--least", "1") == {"Pilot group / pilot": ann, "enrolled 2026-09": ben}
+    assert points("--least", "1", "--by", "department") == {"(not known)": ben, "Sales": ann}
+    assert points("--least", "2") == {"(smaller groups)": ("2", "21", "4", "19.0")}
+    (first, _) = rows(own, "learners", "--fact", "department", "--fact", "cohorts")
+    assert (first["department"], first["cohorts"]) == ("Sales", "pilot; Pilot group")
+
+
 def test_before_and_after_a_day_says_what_it_is_and_that_it_proves_no_cause(desk: Desk) -> None:
     words = ("measures", "effect", "--at", "2026-09-08", "--weeks", "1")
     shown = " ".join(desk.command(*words).stdout.split())
@@ -115,6 +140,7 @@ def test_learners_and_courses_are_listed_with_what_was_asked_for_and_nothing_els
         (("effect", "--at", "1066-01-01"), "nothing was recorded on 1066-01-01"),
         (("engagement", "--until", "0002-01-01", "--days", "3660"), "nothing was recorded on 0002-01-01"),
         (("engagement", "--window", "soon"), "'soon' is no window"),
+        (("cohorts", "--by", "departments"), "nothing is known of learners by the name 'departments'"),
         (("learners", "--fact", "department"), "nothing is known of learners by the name 'department'"),
     ],
 )

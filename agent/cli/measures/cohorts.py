@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("cohort", "learners", "currency", "issued", "taken_back", "spent", "redemptions", "expired", "spent_pct")
 AMOUNTS = ("issued", "taken_back", "spent", "refunded", "expired")
-ENROLLED = "enrolled"
+COHORT, ENROLLED = "cohort", "enrolled"
 UNKNOWN = "(not known)"
 
 
@@ -40,7 +40,7 @@ def cohorts(
     by: Annotated[
         str,
         typer.Option("--by", metavar="WHAT", help="cohort, enrolled (the month), or a fact of [person]: department."),
-    ] = "cohort",
+    ] = COHORT,
     days: DaysOption = 28,
     until: UntilDayOption = None,
     least: LeastOption = LEAST_USUAL,
@@ -58,6 +58,7 @@ def cohorts(
     Example: rewards-agent measures cohorts --days 91 --until 2026-09-30 --by enrolled
     """
     with asked(config, last_days(days, until)) as found:
+        found.read.require({by} - {COHORT, ENROLLED})
         rows = list(_rows(found, by, least))
         rulebook, span = found.rulebook, f"{found.first} to {found.last}"
     if json:
@@ -65,7 +66,7 @@ def cohorts(
     elif csv:
         from agent.cli.terms.sheets import write_csv
 
-        write_csv(rows, tuple(name for name in (*COLUMNS, "refunded")), sys.stdout.buffer)
+        write_csv(rows, (*COLUMNS, "refunded"), sys.stdout.buffer)
     else:
         note(f"{span}; groups of fewer than {least} learners are shown together, or not at all")
         shown = [
@@ -122,8 +123,8 @@ def _groups(read: Read, everybody: set[str], by: str) -> dict[str, frozenset[str
 
 
 def _named(read: Read, learner: str, by: str) -> tuple[str, ...]:
-    if by not in {"cohort", ENROLLED}:
+    if by not in {COHORT, ENROLLED}:
         return read.told.of(learner, by) or (UNKNOWN,)
-    told = read.told.of(learner, COHORTS) if by == "cohort" else ()
+    told = read.told.of(learner, COHORTS) if by == COHORT else ()
     mine = read.past.learners.get(learner)
     return told or (f"{ENROLLED} {date.fromordinal(mine.started):%Y-%m}" if mine else UNKNOWN,)

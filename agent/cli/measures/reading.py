@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from agent.config.factentry import PERSON
+from agent.errors import InvalidInputError
 from agent.measures.act import LESSON, POSTED, UNPOSTED, Act
 from agent.measures.past import Past
 from agent.measures.told import Newest
@@ -52,6 +53,21 @@ class Read:
     def title(self, course: str) -> str:
         """What people call a course: its short name where rules look at it, else its number."""
         return next(iter(self.told.of(course, COURSE_FACTS[0])), course)
+
+    def require(self, facts: Iterable[str]) -> None:
+        """Stop where nothing was ever told of learners under a name: a column of nothing would look like an answer.
+
+        Raises:
+            InvalidInputError: nothing was.
+        """
+        told = [name for name in self.told.names() if name not in COURSE_FACTS]
+        for name in facts:
+            if name not in told:
+                raise InvalidInputError(
+                    f"nothing is known of learners by the name {name!r}",
+                    hint=f"rules tell {', '.join(told) or 'nothing'}: facts of [person] need a condition on them, "
+                    "cohorts an audience",
+                )
 
 
 class Reader:

@@ -12,7 +12,6 @@ from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note
 from agent.cli.measures.asked import CsvOption, asked, day_text, last_days
 from agent.cli.measures.events import PseudonymsOption
 from agent.cli.measures.reading import COURSE_FACTS
-from agent.errors import InvalidInputError
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -43,22 +42,11 @@ def learners(
     """
     with asked(config, last_days(1, None)) as found:
         facts = tuple(fact or ())
-        _require(found.read, facts)
+        found.read.require(facts)
         rows, left = _learners(found, facts, pseudonyms=pseudonyms)
     _emit(rows, (*LEARNER_COLUMNS, *facts), csv=csv, json=json)
     if left:
         note(f"left out: {counted(left, 'learner')} without a pseudonym yet")
-
-
-def _require(read: Read, facts: tuple[str, ...]) -> None:
-    """Stop where nothing was ever told under a name: a column of nothing would look like an answer."""
-    told = [name for name in read.told.names() if name not in COURSE_FACTS]
-    for name in facts:
-        if name not in told:
-            raise InvalidInputError(
-                f"nothing is known of learners by the name {name!r}",
-                hint=f"rules tell {', '.join(told) or 'none'}: [person] facts and a condition on them, or an audience",
-            )
 
 
 def _learners(found: Asked, facts: tuple[str, ...], *, pseudonyms: bool) -> tuple[list[dict[str, Any]], int]:
