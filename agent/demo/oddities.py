@@ -82,9 +82,10 @@ class Oddities:
         return rows
 
     def queued(self, at: int) -> list[LogRow]:
-        """A queued log store delivers a completion two days late."""
-        found = self._unfinished()
-        return self._acts.complete(*found, at - _QUEUED_S) if found else []
+        """A queued log store delivers a completion two days late, of a section that was not touched since."""
+        then = at - _QUEUED_S
+        found = self._unfinished(untouched_since=then)
+        return self._acts.complete(*found, then) if found else []
 
     def marking(self, at: int) -> list[LogRow]:
         """The teacher marks a few essays."""
@@ -117,10 +118,12 @@ class Oddities:
     def _course(self) -> Course:
         return self._acts.rng.choice(self._acts.campus.courses)
 
-    def _unfinished(self) -> tuple[int, Activity] | None:
+    def _unfinished(self, *, untouched_since: int | None = None) -> tuple[int, Activity] | None:
         course = self._course()
         for user in self._acts.rng.sample(self._acts.campus.learners, len(self._acts.campus.learners)):
             pages = [a for a in self._acts.records.open_activities(course, user) if a.module == "page"]
+            if untouched_since is not None:
+                pages = [page for page in pages if self._acts.records.touched(page.section, user) <= untouched_since]
             if course in self._acts.campus.enrolled[user] and pages:
                 return user, pages[-1]
         return None

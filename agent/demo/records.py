@@ -33,6 +33,14 @@ class Records:
         found = self._db.execute(sql, (user, activity.cm)).fetchone()
         return int(found[0]) if found else 0
 
+    def touched(self, section: int, user: int) -> int:
+        """When the learner last completed something of a section; 0 where nothing is recorded."""
+        sql = (
+            "SELECT coalesce(max(c.timemodified), 0) FROM mdl_course_modules_completion c "
+            "JOIN mdl_course_modules m ON m.id = c.coursemoduleid WHERE c.userid = ? AND m.section = ?"
+        )
+        return int(self._db.execute(sql, (user, section)).fetchone()[0])
+
     def open_activities(self, course: Course, user: int) -> list[Activity]:
         """What the learner has not completed yet, in teaching order."""
         return [activity for activity in course.activities if self.state(activity, user) not in DONE]

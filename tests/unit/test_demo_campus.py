@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from agent.demo.campus import DAY_S, Campus
+from agent.demo.acts import COMPLETED, Acts
+from agent.demo.campus import DAY_S, Campus, connect
 from agent.demo.desk import LogDesk
 from agent.demo.founding import create
 from agent.demo.life import Life
 from agent.demo.logrow import LogRow, php_json, php_serialize, shape
+from agent.demo.oddities import Oddities
+from agent.demo.records import Records
 from agent.demo.schema import TABLES, Column
 from tests.servers import NOT_CAPTURED
 
@@ -46,6 +51,10 @@ def one(db: sqlite3.Connection, sql: str) -> int:
     return int(db.execute(sql).fetchone()[0])
 
 
+def one_of(db: sqlite3.Connection, sql: str, *values: object) -> int:
+    return int(db.execute(sql, values).fetchone()[0])
+
+
 def test_forty_learners_a_teacher_a_guest_and_an_admin_live_here(lived_in: Campus, db: sqlite3.Connection) -> None:
     assert len(lived_in.learners) == 40
     assert one(db, "SELECT COUNT(*) FROM mdl_user") == 44
@@ -61,6 +70,21 @@ def test_the_same_seed_writes_the_same_log(lived_in: Campus, db: sqlite3.Connect
     sql = f"SELECT * FROM {LOG} ORDER BY id"
     with closing(sqlite3.connect(twin.path)) as other:
         assert other.execute(sql).fetchall() == db.execute(sql).fetchall()
+
+
+def test_what_a_queue_delivers_late_is_of_a_section_that_its_learner_has_not_touched_since(
+    lived_in: Campus, tmp_path: Path
+) -> None:
+    """Else what the log said meanwhile of that section would be less than what the tables say of it by now."""
+    with closing(connect(Path(shutil.copy(lived_in.path, tmp_path / "campus.db")))) as own:
+        odd = Oddities(Acts(lived_in, Records(own), Random(3)))
+        late = [row for _ in range(60) for row in odd.queued(NOW) if row.event == COMPLETED]
+        assert len(late) > 20
+        sql = """SELECT coalesce(max(c.timemodified), 0) FROM mdl_course_modules m
+                 JOIN mdl_course_modules o ON o.section = m.section AND o.id <> m.id
+                 JOIN mdl_course_modules_completion c ON c.coursemoduleid = o.id AND c.userid = ? WHERE m.id = ?"""
+        newest = [one_of(own, sql, row.related or row.user, row.context[2]) for row in late]
+        assert [at for at, row in zip(newest, late, strict=True) if at > row.at] == []
 
 
 def test_rolled_back_requests_leave_gaps_in_the_ids(db: sqlite3.Connection) -> None:
