@@ -120,6 +120,8 @@ def test_what_was_missed_is_paid_afterwards_once_wherever_pages_end(
                 whole = paid(Path(room))
                 await backfilled(stood, names, at_once)
                 assert paid(Path(room)) == whole, "a second time changes nothing"
+                await stood.again()
+                assert paid(Path(room)) == whole, "nor does the log that is read again"
         assert counted(whole) == counted(await from_the_beginning(LIVE, given))
 
     asyncio.run(story())

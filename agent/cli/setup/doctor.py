@@ -31,6 +31,7 @@ from agent.cli.setup.looks.pulls import pull_findings
 from agent.cli.setup.looks.scheduled import scheduled_findings
 from agent.cli.setup.looks.source import log_findings
 from agent.cli.setup.looks.webservices import web_findings
+from agent.config.rulefile.across.experiments import forgetful
 from agent.config.rulefile.across.scheduled import hasty
 from agent.errors import ConfigError, RewardsError
 from machine.commands import Application
@@ -103,7 +104,7 @@ def looked_at(settings: Settings) -> list[Finding]:
     else:
         needs, zone = rulebook.needs, rules.timezone
         findings.extend(_of_rules(rules, rulebook))
-        findings.extend(_doubtful(fault) for fault in hasty(rules, settings))
+        findings.extend(_doubtful(fault) for fault in (*hasty(rules, settings), *forgetful(rules, settings)))
     findings.extend(machine.data_directory(settings.agent.data_dir))
     findings.append(machine.library())
     findings.extend(machine.files(settings))

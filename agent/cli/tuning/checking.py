@@ -56,6 +56,7 @@ def check(
     Example: rewards-agent rules check --site
     """
     from agent.config.document import FaultsError
+    from agent.config.rulefile.across.experiments import forgetful
     from agent.config.rulefile.across.experiments import over as shown
     from agent.config.rulefile.across.scheduled import hasty
     from agent.config.rulefile.sense.reach import unheard
@@ -71,7 +72,8 @@ def check(
     unknown = unheard(rules, settings_of(config)) if not files or config is not None else ()
     today = datetime.now(rules.timezone).date()
     late = (*over(rules, today), *shown(rules, today))
-    found = sorted((*rules.warnings, *unknown, *late, *(() if files else hasty(rules, settings_of(config)))))
+    ours = () if files else (*hasty(rules, settings_of(config)), *forgetful(rules, settings_of(config)))
+    found = sorted((*rules.warnings, *unknown, *late, *ours))
     seen = run_async(_site(settings_of(config), rules, rulebook)) if site else {}
     ok = not any(one["ambiguous"] for one in seen.values())
     if json:

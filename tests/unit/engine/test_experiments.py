@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from agent.config.document import FaultsError
-from agent.config.rulefile.across.experiments import over
+from agent.config.rulefile.across.experiments import forgetful, over
+from agent.config.settings import load_settings
 from agent.engine.experiment.groups import WHOLE, paid_after, place
 from agent.engine.explain import nearest_miss, rule_sentences
 from agent.engine.stories import run_cases
@@ -62,6 +63,11 @@ def test_a_share_of_nothing_holds_nobody_out_and_the_whole_holds_everybody_out()
     for share, paid in (("0%", True), ("100%", False)):
         told = play(experiment(share=share) + rule(), *(lesson(str(number)) for number in range(1, 40)))
         assert {"+10" in one for one in told} == {paid}
+
+
+def test_an_experiment_may_be_as_long_as_the_calendar() -> None:
+    rules = experiment().replace("2026-09-07", "0001-01-01").replace("2026-09-20", "9999-12-31") + rule()
+    assert play(rules, lesson(OUT))[0].startswith(f"{OUT} refused held-out: ")
 
 
 def test_what_would_not_have_been_paid_anyway_is_told_as_such() -> None:
@@ -247,6 +253,17 @@ def test_an_experiment_that_is_over_is_told_on_the_day_after() -> None:
         [],
         ["experiment nudge ended on 2026-09-20"],
     ]
+
+
+def test_an_experiment_whose_acts_are_forgotten_before_it_is_over_is_told(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    (tmp_path / "rules.toml").write_text("")
+    source = '[[source]]\nname = "moodle"\nkind = "moodle-logstore"\nurl = "sqlite:///x"\n'
+    config.write_text(f'[agent]\ncampus = "c"\ndata_dir = "d"\n{source}[privacy]\ndecisions_keep = "13d"\n')
+    settings = load_settings(config)
+    (told,) = forgetful(file(experiment() + rule()), settings)
+    assert told.message == "it takes 14 days, and acts that earned nothing are forgotten after 13"
+    assert list(forgetful(file(experiment().replace("09-20", "09-19") + rule()), settings)) == []
 
 
 def test_an_experiment_in_order_warns_of_nothing() -> None:

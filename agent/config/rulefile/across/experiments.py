@@ -12,7 +12,9 @@ from agent.config.kinds import KindTable
 from agent.config.rulefile import check, warn
 from agent.config.rulefile.experiment.table import Experiment
 from agent.config.rulefile.merged import Merged, Placed, RuleFile
+from agent.config.settings import Settings
 
+_DAY_S = 86_400
 _DAYS_MIN = 7
 """Days; who looks at less sees the day of the week."""
 
@@ -62,8 +64,19 @@ def over(rules: RuleFile, today: date) -> Iterator[Fault]:
     """Experiments that ended before ``today``."""
     for name, placed in rules.experiments.items():
         if placed.it.until < today:
-            hint = f"see what came of it: rewards-agent rules effect {name}"
+            paid = "; then pay what was missed: rewards-agent rules backfill" if placed.it.pay_after else ""
+            hint = f"see what came of it: rewards-agent rules effect {name}{paid}"
             yield placed.fault(f"experiment {name} ended on {placed.it.until}", hint, at=("until",))
+
+
+def forgetful(rules: RuleFile, settings: Settings) -> Iterator[Fault]:
+    """Experiments whose first acts are forgotten before they are over: those of the comparison group alone."""
+    keep = settings.privacy.decisions_keep_s // _DAY_S
+    for placed in rules.experiments.values():
+        days = (placed.it.until - placed.it.from_).days + 1
+        if keep < days:
+            told = f"it takes {days} days, and acts that earned nothing are forgotten after {keep}"
+            yield placed.fault(told, f'in config.toml: [privacy] decisions_keep = "{2 * days}d"', at=("until",))
 
 
 def _unsupplied(placed: Placed[Experiment], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
