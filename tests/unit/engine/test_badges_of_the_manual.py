@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 from agent.config.kinds import KindTable
@@ -10,10 +11,14 @@ from agent.engine.explain import decision_sentence, rule_sentences
 from agent.engine.recognition.sentences import of_book
 from agent.engine.rules import compile_rules
 from agent.engine.stories import run_cases
+from tests.pages import OF_RULES
 from tests.rule_stories import decide, event, file, line, rulebook
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "admin" / "badges.md").read_text(encoding="utf-8")
-*EXAMPLES, SET = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+*EXAMPLES, SET = (
+    box for box in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL) if OF_RULES & set(tomllib.loads(box))
+)
+"""What stands in a file of rules; the page has a box of `config.toml`, too."""
 
 
 def test_the_small_examples_are_one_file_that_loads() -> None:
