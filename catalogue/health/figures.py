@@ -44,25 +44,17 @@ class Books:
 
 async def look(conn: AsyncConnection, *, now: int) -> Books:
     """Count, at one moment of the books."""
-    tenant, agent, redemption, partner = (
-        schema.tenant.c,
-        schema.agent.c,
-        schema.redemption.c,
-        schema.partner.c,
-    )
+    tenant, redemption, partner = schema.tenant.c, schema.redemption.c, schema.partner.c
     campuses = await conn.execute(select(tenant.state, func.count().label("n")).group_by(tenant.state))
-    active = select(agent.agent).join(schema.tenant, tenant.campus == agent.campus)
-    active = active.where(agent.state == "active", tenant.state == "active")
-    silent = active.where(_heard_at() < now - SILENT_S)
-    of_agents = {"silent": await _count(conn, silent)}
-    of_agents["heard"] = await _count(conn, active) - of_agents["silent"]
+    of_agents = {"silent": await _count(conn, _silent(now))}
+    of_agents["heard"] = await _count(conn, _active()) - of_agents["silent"]
     due = (
         select(redemption.state, func.count().label("n"))
         .where(redemption.due_at.is_not(None))
         .group_by(redemption.state)
     )
     orders = {str(row.state): int(row.n) for row in await conn.execute(due)}
-    orders[State.unknown] = await _count(conn, select(redemption.campus).where(redemption.state == State.unknown))
+    orders[State.unknown] = await _count(conn, _unknown())
     longest = await conn.scalar(select(func.min(redemption.due_at)))
     return Books(
         campuses={str(row.state): int(row.n) for row in campuses},
@@ -75,9 +67,27 @@ async def look(conn: AsyncConnection, *, now: int) -> Books:
             conn, select(partner.partner).where(or_(partner.open_until > now, partner.state != "active"))
         ),
         backup_at=await noted.last(conn),
-        unheard=await _count(conn, active.where(_heard_at() < await noted.last(conn, noted.PUT_BACK))),
+        unheard=await _count(conn, _unheard(await noted.last(conn, noted.PUT_BACK))),
         left=[one for one in await scrubbing.left(conn) if one.is_due(now)],
     )
+
+
+async def places(conn: AsyncConnection, *, now: int) -> dict[str, list[tuple[str, int]]]:
+    """Where somebody is waited for, by the code of the finding: (campus, how many there), the most first."""
+    wanted = {
+        "agents-silent": _silent(now),
+        "put-back": _unheard(await noted.last(conn, noted.PUT_BACK)),
+        "entries-set-aside": _aside(),
+        "links-held": select(schema.link_held.c.campus),
+        "orders-unknown": _unknown(),
+    }
+    found = {}
+    for code, rows in wanted.items():
+        campus = rows.limit(COUNTED_MAX).subquery().c.campus
+        many = func.count()
+        counted = select(campus, many.label("n")).group_by(campus).order_by(many.desc(), campus)
+        found[code] = [(str(row.campus), int(row.n)) for row in await conn.execute(counted)]
+    return found
 
 
 def families(books: Books, *, backups: bool) -> Iterable[Metric]:
@@ -133,6 +143,26 @@ def _alone(books: Books) -> Iterable[Metric]:
 async def _count(conn: AsyncConnection, wanted: Select[tuple[str]]) -> int:
     some = wanted.limit(COUNTED_MAX).subquery()
     return int(await conn.scalar(select(func.count()).select_from(some)) or 0)
+
+
+def _active() -> Select[tuple[str]]:
+    """The campus of each active agent of one that is active."""
+    tenant, agent = schema.tenant.c, schema.agent.c
+    found = select(agent.campus).join(schema.tenant, tenant.campus == agent.campus)
+    return found.where(agent.state == "active", tenant.state == "active")
+
+
+def _silent(now: int) -> Select[tuple[str]]:
+    return _active().where(_heard_at() < now - SILENT_S)
+
+
+def _unheard(put_back_at: int) -> Select[tuple[str]]:
+    return _active().where(_heard_at() < put_back_at)
+
+
+def _unknown() -> Select[tuple[str]]:
+    redemption = schema.redemption.c
+    return select(redemption.campus).where(redemption.state == State.unknown)
 
 
 def _heard_at() -> ColumnElement[int]:

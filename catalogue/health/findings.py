@@ -10,10 +10,14 @@ from catalogue.errors import CatalogueError
 from catalogue.health.figures import Books
 from catalogue.redemption.states import State
 from catalogue.store.scrubbing import Left
-from machine.words import size
+from machine.words import counted, size
 
 Level = Literal["ok", "look", "fail"]
 
+CAMPUS = "CAMPUS"
+"""In a remedy: whichever it is."""
+NAMED_MAX = 5
+"""As many campuses are named in one finding."""
 LATE_S = 600
 """An order that has been due for longer is taken by no server."""
 
@@ -105,9 +109,14 @@ def well(about: str, found: str) -> Finding:
     return Finding(about=about, level="ok", found=found)
 
 
-def look_at(about: str, code: str, found: str) -> Finding:
-    """Somebody should look."""
-    return Finding(about=about, level="look", code=code, found=found, do=FAULTS[code].do)
+def look_at(about: str, code: str, found: str, where: Sequence[tuple[str, int]] = ()) -> Finding:
+    """Somebody should look; ``where`` are the campuses with how much of it each has: the first is in the remedy."""
+    do = FAULTS[code].do
+    if where:
+        named = ", ".join(f"{campus} ({count})" for campus, count in where[:NAMED_MAX])
+        more = f" and {counted(len(where) - NAMED_MAX, 'other', 'others')}" if len(where) > NAMED_MAX else ""
+        found, do = f"{found}: {named}{more}", do.replace(CAMPUS, where[0][0])
+    return Finding(about=about, level="look", code=code, found=found, do=do)
 
 
 def failed(about: str, code: str, exc: CatalogueError) -> Finding:
@@ -116,26 +125,43 @@ def failed(about: str, code: str, exc: CatalogueError) -> Finding:
     return Finding(about=about, level="fail", code=code, found=exc.message, do=do, exit_code=exc.exit_code)
 
 
-def of_books(books: Books, *, now: int, backup_within_s: int | None) -> Iterator[Finding]:
-    """What the books say; times in seconds UTC."""
+def of_books(
+    books: Books,
+    *,
+    now: int,
+    backup_within_s: int | None,
+    places: Mapping[str, Sequence[tuple[str, int]]] | None = None,
+) -> Iterator[Finding]:
+    """What the books say; times in seconds UTC. ``places`` are campuses by code (`figures.places`)."""
+    where = places or {}
     if backup_within_s is not None:
         yield _backup(books.backup_at, now=now, within_s=backup_within_s)
     heard, silent = books.agents["heard"], books.agents["silent"]
     if silent:
-        yield look_at("agents", "agents-silent", f"{silent} of {silent + heard} were not heard for a day")
+        told = f"{silent} of {silent + heard} were not heard for a day"
+        yield look_at("agents", "agents-silent", told, where.get("agents-silent", ()))
     else:
-        yield well("agents", f"{heard} were heard within a day")
+        yield well("agents", f"{counted(heard, 'was', 'were')} heard within a day")
     if books.unheard:
-        yield look_at("restore", "put-back", f"{books.unheard} agents were not heard since a backup was put back")
+        told = f"{counted(books.unheard, 'agent was', 'agents were')} not heard since a backup was put back"
+        yield look_at("restore", "put-back", told, where.get("put-back", ()))
     unknown = books.orders.get(State.unknown, 0)
-    counted = (
-        ("entries", "entries-set-aside", books.aside, "are set aside", "none is set aside"),
-        ("links", "links-held", books.held, "persons wait for somebody who knows them", "nobody waits"),
-        ("orders", "orders-unknown", unknown, "were never answered", "each has an answer, or will be asked for again"),
-        ("partners", "partners-resting", books.resting, "get no orders now", "none is left alone"),
+    persons = ("person waits for somebody who knows them", "persons wait for somebody who knows them")
+    asked = ("was never answered", "were never answered")
+    waiting = (
+        ("entries", "entries-set-aside", books.aside, ("is set aside", "are set aside"), "none is set aside"),
+        ("links", "links-held", books.held, persons, "nobody waits"),
+        ("orders", "orders-unknown", unknown, asked, "each has an answer, or will be asked for again"),
+        (
+            "partners",
+            "partners-resting",
+            books.resting,
+            ("gets no orders now", "get no orders now"),
+            "none is left alone",
+        ),
     )
-    for about, code, count, said, none in counted:
-        yield look_at(about, code, f"{count} {said}") if count else well(about, none)
+    for about, code, count, said, none in waiting:
+        yield look_at(about, code, counted(count, *said), where.get(code, ())) if count else well(about, none)
     if books.order_late_s > LATE_S:
         yield look_at("courier", "orders-late", f"an order has been due for {_span(books.order_late_s)}")
     yield _of_files(books.left, now=now)

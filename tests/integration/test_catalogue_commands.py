@@ -104,6 +104,18 @@ def test_links_that_wait_beside_somebody_lost_tell_the_command_that_lets_go_of_t
     assert operator.asks("audit", "list", CAMPUS)[0]["after"] == {"wallet.unlink": {"forgotten": "ann-old"}}
 
 
+def test_doctor_names_the_campuses_at_which_something_waits(operator: Operator) -> None:
+    operator.types("tenant", "add", "south")
+    for campus, key in (("south", "ab"), (CAMPUS, "cd")):
+        operator.types("agent", "add", campus, key * 32)
+    operator.sql("UPDATE agent SET created_at = 5 WHERE campus = 'south'")
+    operator.set_aside(1, "a newer kind")
+    told = operator.types("doctor")
+    assert "agents: 1 of 2 were not heard for a day: south (1) [agents-silent]" in told
+    assert "rewards-catalogue agent list south says which; call the campus" in told
+    assert f"entries: 1 is set aside: {CAMPUS} (1) [entries-set-aside]" in told
+
+
 def test_a_campus_is_for_production_or_staging_and_nothing_else(operator: Operator) -> None:
     """A campus of `--environment prod` was made, and its agent, which is of production, could never enrol."""
     refused = operator.types("tenant", "add", "north", "--environment", "prod", code=2)

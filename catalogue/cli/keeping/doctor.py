@@ -139,8 +139,8 @@ async def _of_database(config: Config) -> list[Finding]:
         except ConfigError as exc:
             told = [findings.look_at("database", "database-read-only", exc.message)]
         async with store.reading() as conn:
-            books = await figures.look(conn, now=now())
-        told += findings.of_books(books, now=now(), backup_within_s=config.backup_within_s)
+            books, places = await figures.look(conn, now=now()), await figures.places(conn, now=now())
+        told += findings.of_books(books, now=now(), backup_within_s=config.backup_within_s, places=places)
         await opened(Desk(store, Vault.load(config.vouchers_file)))
         told.append(findings.well("vouchers", "can be opened"))
     except CatalogueError as exc:

@@ -68,6 +68,14 @@ def test_whatever_waits_for_somebody_in_the_books_is_named_by_its_code() -> None
     assert "an order has been due for 2 hours" in {one.found for one in of_books(ILL, now=NOW, backup_within_s=None)}
 
 
+def test_the_campuses_at_which_something_waits_are_named_and_the_remedy_is_for_the_first() -> None:
+    where = [(f"uni-{number}", 9 - number) for number in range(7)]
+    found = of_books(ILL, now=NOW, backup_within_s=None, places={"entries-set-aside": where})
+    (told,) = [one for one in found if one.code == "entries-set-aside"]
+    assert told.found == "1 is set aside: uni-0 (9), uni-1 (8), uni-2 (7), uni-3 (6), uni-4 (5) and 2 others"
+    assert told.do == "rewards-catalogue entry list uni-0 says which and why"
+
+
 def test_a_backup_that_was_never_made_a_server_that_is_away_and_a_key_that_others_read_are_told(
     tmp_path: Path,
 ) -> None:
