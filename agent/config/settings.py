@@ -286,6 +286,7 @@ def _crosswise(document: Document) -> Iterator[Fault]:
     logs = tuple(str(one.get("name")) for one in sources if one.get("kind") == "moodle-logstore")
     yield from _twice(document, sources, "name", "two sources have this name")
     yield from _twice(document, sources, "path", "two sources have this path")
+    yield from ways_in.logs_read_twice(document, sources)
     for number, source in enumerate(sources):
         if source.get("kind") == "moodle-ws":
             yield from _web_faults(document, ("source", number), source, sources)

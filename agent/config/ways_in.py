@@ -43,6 +43,30 @@ def taken_names(document: Document, sources: list[Mapping[str, Any]]) -> Iterato
             yield document.fault(("source", number, "name"), message, hint)
 
 
+def logs_read_twice(document: Document, sources: list[Mapping[str, Any]]) -> Iterator[Fault]:
+    """Two sources that read one log would pay everybody twice, as another learner each."""
+    first: dict[tuple[object, ...], tuple[str | int, ...]] = {}
+    for number, source in enumerate(sources):
+        key = "url" if source.get("log_url") is None else "log_url"
+        if source.get("kind") != "moodle-logstore" or not isinstance(source.get(key), str):
+            continue
+        path = ("source", number, key)
+        other = first.setdefault(_log_of(source, source[key]), path)
+        if other != path:
+            line, _ = document.line_column(document.place(other).value)
+            hint = f"the other stands in line {line}: everybody would be paid by both"
+            yield document.fault(path, "two sources read this log", hint)
+
+
+def _log_of(source: Mapping[str, Any], url: str) -> tuple[object, ...]:
+    """Where a log table stands, whoever reads it; some servers go by several names, which nobody sees here."""
+    database, _, options = url.partition("?")
+    scheme, _, where = database.partition("://")
+    table = source.get("log_table") or f"{source.get('table_prefix', 'mdl_')}logstore_standard_log"
+    chosen = sorted(one for one in options.split("&") if one.startswith(("unix_socket=", "schema=")))
+    return scheme, where.rpartition("@")[2], table, *chosen
+
+
 def kudos_faults(document: Document, sources: list[Mapping[str, Any]]) -> Iterator[Fault]:
     """Kudos come through a source that takes events of any kind."""
     kudos = _kudos(document)

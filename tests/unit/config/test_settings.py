@@ -298,6 +298,31 @@ def test_two_sources_of_one_name_or_one_path_are_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    "again",
+    [
+        LOG,
+        LOG.replace("ro@db", "other@db").replace('/moodle"', '/moodle?ssl_ca=ca.pem"'),
+        LOG.replace("db/moodle", "elsewhere/moodle") + 'log_url = "mysql://ro@db/moodle"\n',
+        LOG + 'log_table = "mdl_logstore_standard_log"\n',
+    ],
+)
+def test_two_sources_that_read_one_log_are_refused(tmp_path: Path, again: str) -> None:
+    """Everybody was paid twice, as two learners, and nothing said so."""
+    (fault,) = told(tmp_path, AGENT + LOG + again.replace('"moodle"', '"copied"'))
+
+    assert re.match(r"(10|11):\d+: two sources read this log, the other stands in line 6", fault), fault
+
+
+@pytest.mark.parametrize(
+    "more", ['log_table = "mdl_log2"\n', 'table_prefix = "m_"\n', 'log_url = "mysql://ro@db/log"\n']
+)
+def test_two_logs_in_one_database_are_two(tmp_path: Path, more: str) -> None:
+    two = read(tmp_path, AGENT + LOG + LOG.replace('"moodle"', '"other"') + more)
+
+    assert len(two.log_sources) == 2
+
+
+@pytest.mark.parametrize(
     ("name", "what"), [("scheduled", "what is decided at a time"), ("manual", "what is done by hand")]
 )
 def test_a_source_with_a_name_that_every_ledger_has_is_refused(tmp_path: Path, name: str, what: str) -> None:
@@ -325,7 +350,7 @@ def test_a_renamed_source_keeps_its_site(tmp_path: Path) -> None:
     ("text", "where"),
     [
         (f'{LOG}{POST}site = "a"\nsame_site_as = "moodle"\n', "11:8"),
-        (f'{LOG}{LOG.replace("moodle", "second", 1)}site = "moodle"\n', "11:8"),
+        (f'{LOG}{LOG.replace("moodle", "second", 1).replace("/moodle", "/two")}site = "moodle"\n', "11:8"),
         (f"{LOG}{POST}pay_before_log = true\n", "11:1"),
         (f'{LOG}[catalogue]\nurl = "https://a.example"\nkudos = "moodle"\n', "9:9"),
         (f'{LOG}[identity]\nsources_trusted_to_link = ["moodle", "modle"]\n', "8:38"),
