@@ -28,6 +28,13 @@ def at(tmp_path: Path, site: SqliteSite) -> Campus:
     return campus(tmp_path / "campus", f"sqlite:///{site.path}", RULES, extra="poll_interval_s = 0.1")
 
 
+def put(rules: Path, text: str) -> None:
+    """Edit as editors do: nobody sees the file between its old text and its new one."""
+    new = rules.with_suffix(".new")
+    new.write_text(text)
+    new.replace(rules)
+
+
 def test_an_edit_takes_effect_by_itself_and_a_half_written_file_is_told_once_and_never_runs(
     at: Campus, site: SqliteSite
 ) -> None:
@@ -36,12 +43,12 @@ def test_an_edit_takes_effect_by_itself_and_a_half_written_file_is_told_once_and
     with serving(at) as service:
         assert service.shown("follows") == "STATUS=follows moodle"
         wait_until(lambda: balance(at) == 10)
-        rules.write_text(edited[: edited.index("lesson.completed")])
+        put(rules, edited[: edited.index("lesson.completed")])
         wait_until(lambda: service.said("rules_refused"))
         assert "rules.toml:" in service.shown("the rules before go on")
         complete(site, 2, 2)
         wait_until(lambda: balance(at) == 20)
-        rules.write_text(edited)
+        put(rules, edited)
         wait_until(lambda: service.said("rules_adopted"))
         assert service.shown("adopted")
         complete(site, 3, 3)
@@ -59,10 +66,10 @@ def test_what_was_given_is_counted_in_its_units_whatever_the_rules_say_later(at:
     rules.write_text(declared)
     with serving(at) as service:
         wait_until(lambda: [row["amount"] for row in at.export()] == ["150"])
-        rules.write_text(declared.replace("decimals = 2", "decimals = 1"))
+        put(rules, declared.replace("decimals = 2", "decimals = 1"))
         wait_until(lambda: service.said("rules_refused"))
         assert "decimals was 2 when its entries were made, and is 1" in service.logged("rules_refused")[0]["message"]
-        rules.write_text(RULES)
+        put(rules, RULES)
         wait_until(lambda: service.said("rules_adopted"))
         complete(site, 2, 2)
         wait_until(lambda: balance(at) == 160)

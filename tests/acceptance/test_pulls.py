@@ -119,8 +119,7 @@ def test_a_system_that_does_not_answer_keeps_no_log_from_being_read_and_people_a
         with serving(at) as service:
             wait_until(lambda: service.said("source_trouble"))
             wait_until(lambda: any(source["source"] == "moodle" for source in at.json("status")["sources"]))
-            (standing,) = at.json("status")["pulls"]
-        assert "401" in standing["trouble"]
+            wait_until(lambda: ["401" in pull["trouble"] for pull in at.json("status")["pulls"]] == [True])
         told = at.command("doctor", check=False).stdout
         assert "does not let us in" in told
 
