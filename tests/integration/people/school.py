@@ -24,7 +24,6 @@ from agent.privacy.erasing import Erasing
 from catalogue import schema
 from catalogue.people import names
 from tests.contract.catalogues import CatalogueUnderTest, RealCatalogue
-from tests.fakes import ManualClock
 from tests.integration.test_linking import RULES, did
 from tests.ledgers import found, rows
 from tests.pipelines import Running, running
@@ -158,13 +157,13 @@ class School:
         await erasing.finish(accounts=[[site, user]], words=[], by="desk")
 
     async def readmit(self, user: str, *, site: str = "moodle") -> None:
-        """Let all that they ever do count again."""
-        await self._erasing(self.here.pipeline, ManualClock(1)).readmit(accounts=[[site, user]], by="desk")
+        """Let what they do from now on count again."""
+        await self._erasing(self.here.pipeline).readmit(accounts=[[site, user]], by="desk")
 
-    def _erasing(self, pipeline: Pipeline, clock: Clock | None = None) -> Erasing:
-        here, clock = self.here, clock or self.clock
+    def _erasing(self, pipeline: Pipeline) -> Erasing:
+        here = self.here
         return Erasing(
-            here.writer, here.recorder, pipeline, inbox=None, sources={}, data_dir=here.data_dir, clock=clock
+            here.writer, here.recorder, pipeline, inbox=None, sources={}, data_dir=here.data_dir, clock=self.clock
         )
 
 

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -133,7 +134,7 @@ async def test_who_is_erased_has_no_name_and_the_one_who_begins_anew_has_one_aga
         assert await at.called() == {"moodle:36": "ben"}, "what was sent before gives no name back"
         await at.readmit("35")
         assert await at.told() == {"moodle:36": "ben"}, "who begins anew has nothing yet"
-        await at.here.take(did("moodle", "35", 9, {}))
+        await at.here.take(replace(did("moodle", "35", 9, {}), occurred_at=at.clock.now()))
         assert await at.outbox.drain(limit_s=LIMIT_S)
         assert await at.told() == {"moodle:35": "ann", "moodle:36": "ben"}
 

@@ -54,7 +54,7 @@ async def test_the_campus_shows_what_the_catalogue_has_and_as_of_when(catalogue:
 
 async def test_an_entry_accepted_later_counts_here_from_then_on(small_catalogue: RealCatalogue, tmp_path: Path) -> None:
     async with a_campus(tmp_path / "a", small_catalogue, await small_catalogue.add_tenant(CAMPUS)) as campus:
-        await campus.write("ann", AMOUNT_MAX)
+        first = await campus.write("ann", AMOUNT_MAX)
         for _ in range(999):
             await campus.write("ann", AMOUNT_MAX)
         assert await campus.deliver()
@@ -64,6 +64,8 @@ async def test_an_entry_accepted_later_counts_here_from_then_on(small_catalogue:
         await centre.spend(small_catalogue, "ann", AMOUNT_MAX, "spend:r1")
         assert await campus.sync()
         await campus.must_agree(small_catalogue)
+        await campus.reverse(first)
+        assert await campus.sync(), "what was earned in all has room again"
         await centre.accept(small_catalogue, "agent-1", 1001)
         assert await campus.sync()
         standing = campus.agent.standing()

@@ -74,6 +74,7 @@ async def test_an_entry_accepted_later_is_told_where_it_was_posted(catalogue: Re
     await hand.deliver(big)
     taken = await hand.deliver([an_entry(1001, learner="ann", amount=AMOUNT_MAX), an_entry(1002, learner="bob")])
     assert [item.seq for item in taken.rejected] == [1001]
+    await hand.deliver([an_entry(1003, learner="ann", amount=-AMOUNT_MAX, kind="adjustment")])
     await centre.spend(catalogue, "ann", AMOUNT_MAX, "spend:r1")
     await centre.accept(catalogue, "agent-1", 1001)
     await centre.spend(catalogue, "ann", 5, "spend:r2")
@@ -84,7 +85,7 @@ async def test_an_entry_accepted_later_is_told_where_it_was_posted(catalogue: Re
         ("spend", "ann", -5, 0),
     ]
     assert page.lines[1][0].ref == "agent-1/1-1001"
-    assert {line.after for line, _ in page.lines} == {"agent-1/1-1000"}, "what came late is no place in the chain"
+    assert {line.after for line, _ in page.lines} == {"agent-1/1-1003"}, "what came late is no place in the chain"
     await hand.client.close()
 
 
