@@ -28,8 +28,12 @@ EVERY_S = 60.0
 """How often the catalogue is asked, in seconds."""
 
 _LEARNERS = """
-SELECT p.pseudonym, p.lms_user FROM json_each(?) w JOIN person p ON p.pseudonym = w.value WHERE p.site = ?
+SELECT p.pseudonym, iif(p.site = ?2, p.lms_user, min(a.lms_user)) AS called
+FROM json_each(?1) w JOIN person p ON p.pseudonym = w.value
+LEFT JOIN alias a ON a.site = ?2 AND (a.into_site, a.into_user) = (p.site, p.lms_user) AND p.site <> ?2
+GROUP BY p.pseudonym HAVING called IS NOT NULL
 """
+"""Whoever was seen in another system first has their wallet there: then it is their account here that was linked."""
 
 log = structlog.get_logger()
 

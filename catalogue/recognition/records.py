@@ -61,10 +61,10 @@ async def number(conn: AsyncConnection, campus: str, no: int) -> None:
     await conn.execute(update(table).where(table.c.campus == campus).values(no=no))
 
 
-async def pass_over(conn: AsyncConnection) -> None:
-    """Go on with the next million of numbers: what was given out behind an older copy, campuses have heard of."""
-    head = schema.recognition_head
-    await conn.execute(update(head).where(head.c.no > 0).values(no=(head.c.no // PASSED_OVER + 1) * PASSED_OVER))
+async def pass_over(conn: AsyncConnection, campus: str) -> None:
+    """Go on with the next million of numbers: what was given out behind an older copy, the campus has heard of."""
+    last = await hold(conn, campus)
+    await number(conn, campus, (last // PASSED_OVER + 1) * PASSED_OVER)
 
 
 async def add(conn: AsyncConnection, one: Recognition) -> None:

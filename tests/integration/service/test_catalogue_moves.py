@@ -30,8 +30,8 @@ from tests.servers import PostgresDatabase
 from tests.wire_builders import CAMPUS
 from wire import keys
 
-OF_THE_MOVE = {"act", "act_head"}
-"""What says that it was moved."""
+OF_THE_MOVE = {"act", "act_head", "recognition_head"}
+"""What says that it was moved, and with which number kudos go on then."""
 YEAR_S = 366 * 86_400
 
 
