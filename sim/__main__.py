@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sim.misfortune import KINDS, SELDOM
+from sim.misfortune import KINDS, KUDOS, SELDOM
 from sim.story import LONG, SHORT, Length, Outcome, run
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory: a simulation needs no disk that keeps
@@ -38,9 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds to run (default {SEEDS})")
     parser.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
     parser.add_argument("--short", action="store_true", help="tell short stories: other ones than the same seeds' long")
-    parser.add_argument(
-        "--only", nargs="+", choices=(*KINDS, *SELDOM), default=[], help="let these misfortunes come alone, and often"
-    )
+    kinds = (*KINDS, *SELDOM, KUDOS)
+    more = "let these misfortunes come alone, and often"
+    parser.add_argument("--only", nargs="+", choices=kinds, default=[], help=more)
     parser.add_argument("--minutes", type=float, help="stop after so many minutes, whatever --seeds says")
     return parser
 

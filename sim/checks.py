@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from agent.ledger import file
 from agent.ledger.verify import verify
 from catalogue import verify as central
-from sim import kin, purse, sales
+from sim import kin, purse, sales, thanks
 from sim.look import Seen, look
 from sim.model import day, owed
 from sim.programs import Books
@@ -107,7 +107,9 @@ def _northern(world: World) -> Iterator[str]:
 
 
 def _unpaid(world: World, seen: Seen) -> Iterator[str]:
-    yield from outside(*world.owed(seen.marks), world.awards(seen.awards))
+    least, most = world.owed(seen.marks)
+    thanked = thanks.owed(world)
+    yield from outside(least | thanked[0], most | thanked[1], world.awards(seen.awards))
     yield from unequal(world.earned(seen.earned), world.named(seen.balances))
 
 
@@ -130,7 +132,7 @@ async def faults(world: World) -> list[str]:
     home = world.agent.home
     seen = look(home)
     found = ["there is no ledger"] if seen is None else [*_unpaid(world, seen), *_untold(world, seen)]
-    found += _northern(world)
+    found += [*_northern(world), *thanks.judged(world)]
     for sidecar in world.sidecars:
         with file.reading(sidecar.program.home / "data") as ledger:
             found += [*_unfounded(ledger, world.rules), *_over(world, ledger)]

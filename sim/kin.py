@@ -20,8 +20,11 @@ _PEOPLE = "SELECT site, lms_user, pseudonym FROM person"
 _EARNED = """
 SELECT p.pseudonym FROM person p WHERE NOT EXISTS (
   SELECT 1 FROM alias a WHERE (a.site, a.lms_user) = (p.site, p.lms_user)
-) AND EXISTS (SELECT 1 FROM entry e WHERE e.person_no = p.person_no)
+) AND EXISTS (
+  SELECT 1 FROM entry e WHERE e.person_no = p.person_no AND CAST(e.body AS TEXT) ->> 'rule' <> 'thanked'
+)
 """
+"""Who did something: whoever was thanked and did nothing is known to the campus by no address yet."""
 _ELSEWHERE = "SELECT p.pseudonym, e.wallets FROM elsewhere e JOIN person p USING (person_no)"
 _PURSES = "SELECT name, purse FROM link"
 _WALLETS = "SELECT learner, balance FROM wallet"

@@ -12,11 +12,14 @@ from sim.moodle import BEGAN
 from sim.north import North
 from sim.office import Office
 from sim.operator import Operator
+from sim.thanks import Thanks
 from sim.world import World
 
 KINDS = ("kill", "restart", "weather", "clock", "replay", "restore", "upkeep", "office", "centre")
 SELDOM: Mapping[str, float] = {"cleanup": 0.25, "edits": 0.2, "upgrade": 0.25}
 """Kinds of few worlds, and of how many: where the log is not kept, less can be said of what is gone from it."""
+KUDOS = "kudos"
+"""The kind of those worlds that have them."""
 OFTEN = 0.3
 """The most often that anything goes wrong: so many acts are followed by it."""
 RARE = 0.3
@@ -35,10 +38,12 @@ class Misfortune:
         self._kinds = [kind for kind in KINDS if chance.random() < 0.55]
         seldom = world.chance("seldom")
         self._kinds += [kind for kind, how_many in SELDOM.items() if seldom.random() < how_many]
+        self._kinds += [KUDOS] * world.kudos
         self._operator = Operator(world, world.sidecar, chance)
         self._northern = Northern(world, world.north) if world.north is not None else None
         self._keeper = Keeper(world, chance)
         self._office = Office(world, chance)
+        self._thanks = Thanks(world, world.chance("thanks"))
         self._often = chance.choice((0.0, 0.05, 0.15, OFTEN))
         if only:
             self._kinds, self._often = list(only), OFTEN
@@ -63,6 +68,7 @@ class Misfortune:
                 "upkeep": self._upkeep,
                 "office": self._office.decide,
                 "centre": self._centre,
+                KUDOS: self._thanks.begin,
                 "cleanup": self._cleanup,
                 "edits": self._edits,
                 "upgrade": self._upgrade,

@@ -15,8 +15,12 @@ from typing import NamedTuple
 from sim.called import account
 from sim.moodle import ADMIN, COMPLETED, DELETED, GUEST, LEFT, LOGGED_IN, POSTED, VIEWED, Form, Row
 
-PAYS: Mapping[str, int] = {"lesson": 10, "login": 1, "view": 2, "post": 5, "form": 7, "essay": 20, "path": 15}
+PAYS: Mapping[str, int] = {
+    "lesson": 10, "login": 1, "view": 2, "post": 5, "form": 7, "essay": 20, "path": 15, "thanked": 3,
+}  # fmt: skip
 """Rule → points, before anybody edits."""
+THANKED = "thanked"
+"""The rule for kudos, which `sim/thanks.py` counts."""
 _RULES = """\
 schema   = 1
 timezone = "Africa/Johannesburg"
@@ -69,6 +73,13 @@ conditions = {{ form = "essay" }}
 award = {essay}
 limit = "1/day"
 review = "always"
+
+[[rule]]
+id = "thanked"
+title = "Thanked"
+on = "kudos.given"
+award = {thanked}
+reverse_on = "kudos.revoked"
 
 [[challenge]]
 id = "path"

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from sim import checks, prepared
-from sim.misfortune import Misfortune
+from sim.misfortune import KUDOS, Misfortune
 from sim.moodle import BEGAN, COMPLETED, LEARNERS, UNWANTED, Form, Row, form_post, trigger_post
 from sim.shop import Shop
 from sim.stage import bury, logged, quiet_collector, seeded
@@ -51,7 +51,7 @@ LONG = Length(
     afterwards_s=20.0,
 )
 SHORT = Length(
-    storm_s=(1.5, 5),
+    storm_s=(1.5, 4.8),
     acts_s=(0.2, 0.5),
     late_s=(0.5, 3.0, 15.0),
     looks_s=1.0,
@@ -83,7 +83,7 @@ def run(seed: str, scratch: Path, length: Length = LONG) -> Outcome:
 
 def _played(seed: str, scratch: Path, homes: Homes, length: Length) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="sim-", dir=scratch) as name:
-        world = build(seed, Path(name), homes)
+        world = build(seed, Path(name), homes, kudos=KUDOS in length.only)
         with logged(world), seeded(world):
             try:
                 faults = world.loop.run_until_complete(_play(world, length))

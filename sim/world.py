@@ -25,12 +25,15 @@ from sim.north import CONFIG as NORTHERN
 from sim.north import PERSONS, North
 from sim.programs import Centre, Program, SeededChance, Sidecar, SimClock, agent_main
 from sim.sales import Sold
+from sim.thanked import Thanked
 from sim.trace import Trace
 
 CAMPUS, AGENT, NORTH = "uni-example", "agent-1", "agent-2"
 SITES = ("moodle", "forms")
 EARLY = 0.3
 """How many worlds pay for posts before their rows are seen."""
+THANKFUL = 0.1
+"""How many worlds have kudos."""
 SECOND = 0.4
 """How many worlds with linked accounts have a second agent."""
 LINK_KEY = bytes(range(32))
@@ -41,7 +44,7 @@ POST_S_MAX = 20.0
 FORGETS = {"torn write", "agent's disk lost", "older ledger put back", "older catalogue put back"}
 """Faults after which a ledger may not know what it knew."""
 PATIENCE_S = 120
-PAGE_ROWS = (0, 0, 0, 2, 7)
+PAGE_ROWS = (0, 0, 0, 0, 0, 2, 7)
 """How many rows a page of a log has at most in a world; 0: more than any story has."""
 
 CONFIG = """\
@@ -73,6 +76,15 @@ bearer_token_files = ["door.token"]
 [catalogue]
 url = "http://127.0.0.1:8734"
 """
+KUDOS = """\
+kudos = "kudos"
+[[source]]
+name = "kudos"
+kind = "generic"
+same_site_as = "moodle"
+pay_before_log = true
+"""
+"""What the catalogue tells of kudos is a source."""
 LINKED = """\
 [identity]
 link_by = ["email"]
@@ -117,6 +129,9 @@ class World:
     owners: dict[str, int] = field(default_factory=dict)
     """Whose each pseudonym is, where there are two agents, as far as anybody looked."""
     sold: Sold = field(default_factory=Sold)
+    kudos: bool = False
+    """Whether learners thank each other."""
+    thanked: Thanked = field(default_factory=Thanked)
     bonus: bool = False
     """Whether a rule came later."""
     early: bool = False
@@ -275,10 +290,10 @@ def _named(out: Mapping[tuple[str, str], Sequence[tuple[int, int | None]]]) -> d
     return {":".join(account): list(spans) for account, spans in out.items()}
 
 
-def build(seed: str, root: Path, homes: Homes, *, north: bool | None = None) -> World:
+def build(seed: str, root: Path, homes: Homes, *, north: bool | None = None, kudos: bool = False) -> World:
     """Everything in its place, nothing running; the programs lie in copies of ``homes``.
 
-    ``north`` says whether there is a second agent; None: the seed does.
+    ``north`` says whether there is a second agent; None: the seed does. With ``kudos`` there are kudos.
     """
     trace = Trace(root)
     network = Network(Random(f"{seed}/network"), trace, tape_port=CENTRE_PORT)
@@ -306,6 +321,7 @@ def build(seed: str, root: Path, homes: Homes, *, north: bool | None = None) -> 
             second,
             trace,
         )
+    world.kudos = kudos or Random(f"{seed}/kudos").random() < THANKFUL
     world.early = Random(f"{seed}/trigger").random() < EARLY
     _configure(world)
     return world
@@ -339,6 +355,8 @@ def _configure(world: World) -> None:
     """The agents' settings and rules in this world."""
     poll_s = world.chance("keys").choice((0.5, 2.0, 7.0))
     settings = CONFIG.format(moodle=world.moodle.path, poll_s=poll_s, early=str(world.early).lower())
+    if world.kudos:
+        settings += KUDOS
     if world.linked:
         settings += LINKED
     else:

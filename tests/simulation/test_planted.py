@@ -23,6 +23,7 @@ from agent.ledger.record.erased import Erased
 from agent.model import Page
 from agent.pipeline import Pipeline
 from catalogue.people import judging
+from catalogue.recognition import records
 from catalogue.redemption import pool
 from sim.called import learner_of
 from sim.moodle import LEARNERS
@@ -93,6 +94,13 @@ def codes_that_may_have_been_given_out_stay_free(monkeypatch: pytest.MonkeyPatch
         return 0
 
     monkeypatch.setattr(pool, "withdraw_all", nothing)
+
+
+def numbers_of_kudos_are_given_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(records, "pass_over", nothing)
 
 
 def a_voucher_that_was_given_out_goes_back_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,15 +214,16 @@ def test_a_program_that_forgets_what_it_should_know_is_found_within_the_seeds_of
 @pytest.mark.parametrize(
     ("plant", "only"),
     [
-        (who_takes_no_part_earns_all_the_same, "office"),
-        (codes_that_may_have_been_given_out_stay_free, "restore"),
+        (who_takes_no_part_earns_all_the_same, ("office",)),
+        (codes_that_may_have_been_given_out_stay_free, ("restore",)),
+        (numbers_of_kudos_are_given_out_again, ("kudos", "restore")),
     ],
 )
 def test_a_program_that_forgets_what_it_was_told_is_found_where_that_is_often(
-    plant: Plant, only: str, directory: Path, monkeypatch: pytest.MonkeyPatch
+    plant: Plant, only: tuple[str, ...], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    assert found(SEEDS, directory, only)
+    assert found(SEEDS, directory, *only)
 
 
 @pytest.mark.soak
