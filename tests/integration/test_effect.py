@@ -56,7 +56,9 @@ def done_by(who: str) -> tuple[int, int]:
 def acts(learners: list[str]) -> Iterator[Event]:
     for who in learners:
         before, since = done_by(who)
-        yield event("user.logged_in", "2026-08-25T08:00:00", who, lesson=None, key=who)
+        yield from (
+            event("user.logged_in", f"2026-{day}T08:00:00", who, lesson=None, key=who) for day in ("08-25", "09-19")
+        )
         yield from (lesson(who, number, day=f"09-0{number + 1}") for number in range(before))
         yield from (lesson(who, number + 10, day=f"09-{number + 8:02d}") for number in range(since))
 
@@ -205,3 +207,9 @@ def test_where_nothing_says_what_to_compare_by_it_is_told_what_to_write(filled: 
 def test_what_no_rule_asked_for_before_is_told(filled: Path) -> None:
     found = effect_of(filled, RULES + 'measure = "forum.posted"\n')
     assert any("not recorded all the time, since no rule asked for it: " in one for one in found.remarks)
+
+
+def test_days_of_which_nothing_is_known_are_told(filled: Path) -> None:
+    longer = RULES.replace("until = 2026-09-20", "until = 2026-09-30")
+    (told, *_) = [one for one in effect_of(filled, longer).remarks if "newest" in one]
+    assert told == "the newest act that is known is of 2026-09-19 (rewards-agent status)"

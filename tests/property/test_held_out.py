@@ -15,6 +15,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.engine.experiment.intervals import Sums, of_means, of_shares
 from agent.model import Decision, Outcome
 from tests.capabilities.stage import stage
 from tests.effort import examples
@@ -95,6 +96,28 @@ def test_a_group_is_near_the_share_that_was_asked_for(seed: str, percent: int) -
 def _group(seed: str, share: Fraction, many: int = 100) -> set[str]:
     one = replace(MADE, seed=seed, share=share)
     return {who for who in (f"moodle:{number}" for number in range(many)) if one.holds_out(who)}
+
+
+NUMBERS = st.lists(st.integers(-5, 50), min_size=2, max_size=30)
+SHARE = st.integers(1, 500).flatmap(lambda count: st.tuples(st.integers(0, count), st.just(count)))
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(NUMBERS, NUMBERS, SHARE, SHARE)
+def test_a_difference_lies_between_its_bounds_and_the_other_way_round_is_its_opposite(
+    one: list[int], other: list[int], mine: tuple[int, int], theirs: tuple[int, int]
+) -> None:
+    sums = [Sums(), Sums()]
+    for part, numbers in zip(sums, (one, other), strict=True):
+        for number in numbers:
+            part.add(number)
+    means, back = of_means(sums[0], sums[1]), of_means(sums[1], sums[0])
+    assert means is not None
+    assert back is not None
+    for found, opposite in ((means, back), (of_shares(mine, theirs), of_shares(theirs, mine))):
+        assert found.low <= found.estimate <= found.high
+        assert (found.low, found.high) == (-opposite.high, -opposite.low)
+    assert -1 <= of_shares(mine, theirs).low <= of_shares(mine, theirs).high <= 1
 
 
 @settings(max_examples=6, deadline=None)

@@ -29,6 +29,7 @@ from agent.model import PersonMark
 
 _NOT_YET: frozenset[PersonMark] = frozenset({"not_agreed", "deleted_before"})
 """What was known of somebody at an act that does not count, while others of theirs may."""
+_BEHIND_S = 7 * 86_400
 STAFF, NO_PART, BOTH = "staff or no learner", "takes no part", "in both groups by a merge"
 
 
@@ -75,6 +76,7 @@ def looked(connection: sqlite3.Connection, one: Experiment, rulebook: Rulebook, 
         remarks=(
             *verdict.remarks(one, found, today=today),
             *_edited(acts.deciding(connection, span, one.rules), one),
+            *_behind(connection, rulebook, span),
             *_lacking(connection, rulebook, kinds, fact),
         ),
     )
@@ -83,8 +85,8 @@ def looked(connection: sqlite3.Connection, one: Experiment, rulebook: Rulebook, 
 def _span(connection: sqlite3.Connection, one: Experiment, now: int, known_from: int) -> Span:
     """The days since it began, and as many before, as far as acts are recorded and not forgotten."""
     ends = max(one.begins, min(one.ends, now))
-    first = acts.first(connection)
-    oldest = max(known_from, one.begins if first is None else first)
+    known = acts.known(connection)
+    oldest = max(known_from, one.begins if known is None else known[0])
     return Span(begins=min(one.begins, max(2 * one.begins - ends, oldest)), since=one.begins, ends=ends)
 
 
@@ -102,6 +104,13 @@ def _written(text: str, name: str) -> Iterator[Written | None]:
     with contextlib.suppress(ConfigError):
         placed = load_rules_text(text).experiments.get(name)
         yield None if placed is None else placed.it
+
+
+def _behind(connection: sqlite3.Connection, rulebook: Rulebook, span: Span) -> Iterator[str]:
+    """Whether nothing is known of its last days: a log that is not read up to there, or holidays."""
+    known = acts.known(connection)
+    if known is not None and known[1] < span.ends - _BEHIND_S:
+        yield f"the newest act that is known is of {rulebook.calendar.day(known[1]).isoformat()} (rewards-agent status)"
 
 
 def _lacking(connection: sqlite3.Connection, rulebook: Rulebook, kinds: frozenset[str], fact: str) -> Iterator[str]:

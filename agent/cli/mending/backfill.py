@@ -41,7 +41,8 @@ def backfill(
 ) -> None:
     """Let a rule pay for what happened before it was there. Shows what it would come to; --yes does it.
 
-    Only entries are added: what was paid stands, and nothing is paid twice, however often this runs. With --compensate
+    Only entries are added: what was paid stands, and nothing is paid twice, however often this runs. What an experiment
+    with pay_after held out is paid once it is over. With --compensate
     awards that the rule would no longer make are answered by their opposite.
 
     Example: rewards-agent rules backfill --rule quiz-80 --since 2026-09-01

@@ -76,10 +76,10 @@ def deciding(connection: sqlite3.Connection, span: Span, rules: Collection[str])
     return [text for (text,) in connection.execute(_SQL["deciding"], values)]
 
 
-def first(connection: sqlite3.Connection) -> int | None:
-    """When the oldest act was that is recorded."""
-    found: int | None = connection.execute(_SQL["first"]).fetchone()[0]
-    return found
+def known(connection: sqlite3.Connection) -> tuple[int, int] | None:
+    """When the oldest and the newest act were that are recorded; None where there is none."""
+    oldest, newest = connection.execute(_SQL["known"]).fetchone()
+    return None if oldest is None else (oldest, newest)
 
 
 def _listed(names: Collection[str]) -> str:

@@ -28,5 +28,5 @@ FROM event v JOIN decision d ON d.event_no = v.event_no JOIN name n ON n.no = d.
 JOIN rules_version r ON r.version_no = d.version_no
 WHERE v.occurred_at >= :since AND v.occurred_at < :ends AND n.text IN (SELECT value FROM json_each(:rules))
 
--- name: first
-SELECT min(occurred_at) FROM event
+-- name: known
+SELECT min(occurred_at), max(occurred_at) FROM event
