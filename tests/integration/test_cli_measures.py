@@ -69,7 +69,9 @@ def test_a_month_of_enrolment_has_what_its_learners_were_issued(desk: Desk) -> N
         "enrolled 2026-09", "2", "points", "21",
     )  # fmt: skip
     assert (stars["currency"], stars["issued"], stars["spent"]) == ("stars", "25", "0")
-    assert "0.25" in desk.command("measures", "cohorts", *WEEKS, "--least", "2").stdout
+    shown = desk.command("measures", "cohorts", *WEEKS, "--least", "2").stdout
+    assert "0.25" in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_cohort_or_a_department_has_what_its_learners_were_issued_and_spent(desk: Desk, tmp_path: Path) -> None:

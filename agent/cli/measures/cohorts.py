@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from agent.cli.measures.reading import Read
     from agent.ledger.tally.shares import Share
 
-COLUMNS = ("cohort", "learners", "currency", "issued", "taken_back", "spent", "redemptions", "expired", "spent_pct")
+SHOWN = {
+    "cohort": "cohort", "learners": "learners", "currency": "currency", "issued": "issued", "back": "taken_back",
+    "spent": "spent", "expired": "expired", "spent_%": "spent_pct",
+}  # fmt: skip
+"""What the table shows, so that it fits a screen: heading → figure."""
+COLUMNS = (
+    "cohort", "learners", "currency", "issued", "taken_back", "spent", "redemptions", "refunded", "expired",
+    "spent_pct",
+)  # fmt: skip
 AMOUNTS = ("issued", "taken_back", "spent", "refunded", "expired")
 COHORT, ENROLLED = "cohort", "enrolled"
 UNKNOWN = "(not known)"
@@ -66,13 +74,14 @@ def cohorts(
     elif csv:
         from agent.cli.terms.sheets import write_csv
 
-        write_csv(rows, (*COLUMNS, "refunded"), sys.stdout.buffer)
+        write_csv(rows, COLUMNS, sys.stdout.buffer)
     else:
         note(f"{span}; groups of fewer than {least} learners are shown together, or not at all")
-        shown = [
+        said = [
             {**row, **{name: amount_text(row["currency"], row[name], rulebook) for name in AMOUNTS}} for row in rows
         ]
-        emit(shown, COLUMNS, json=False, empty=f"no group of {least} learners or more")
+        shown = [{head: row[name] for head, name in SHOWN.items()} for row in said]
+        emit(shown, tuple(SHOWN), json=False, empty=f"no group of {least} learners or more")
 
 
 def _rows(found: Asked, by: str, least: int) -> Iterator[dict[str, Any]]:
