@@ -36,16 +36,16 @@ def seen(number: int, kind: str, lesson: str) -> Observation:
     return act(number, lesson=lesson, kind=kind)
 
 
-def within(agent: Running) -> None:
+def within(agent: Running, cap: int) -> None:
     """No limit, no cap and no scope is over, held places counted in."""
     used = "SELECT n.text, sum(u.amount) FROM quota_use u JOIN name n ON n.no = u.meter_no WHERE u.freed = 0"
-    most = {"cap:*:points/day": 40, "limit:r:awards/day": 3, "limit:v:awards/day": 2, "once:r": 1, "once:v": 1}
+    most = {"cap:*:points/day": cap, "limit:r:awards/day": 3, "limit:v:awards/day": 2, "once:r": 1, "once:v": 1}
     for meter, amount in rows(agent.data_dir, f"{used} GROUP BY n.text, u.bucket"):
         assert amount <= most[meter]
-    assert agent.balances().get("35", 0) <= 40
+    assert agent.balances().get("35", 0) <= cap
 
 
-async def play(agent: Running, steps: list[tuple[str, object]]) -> list[Observation]:
+async def play(agent: Running, steps: list[tuple[str, object]], cap: int) -> list[Observation]:
     taken: list[Observation] = []
     for number, (what, which) in enumerate(steps, 1):
         if isinstance(which, str):
@@ -57,16 +57,19 @@ async def play(agent: Running, steps: list[tuple[str, object]]) -> list[Observat
                 await desk(agent).approve(decisions=numbers, by="d")
             else:
                 await desk(agent).reject(decisions=numbers, by="d", reason="no")
-        within(agent)
+        within(agent, cap)
     return taken
 
 
 @settings(max_examples=examples(25), deadline=None)
-@given(STEPS)
-async def test_no_limit_is_exceeded_and_a_replay_appends_nothing(steps: list[tuple[str, object]]) -> None:
+@given(STEPS, st.sampled_from([(RULES, 40), (CUT, 25)]))
+async def test_no_limit_is_exceeded_and_a_replay_appends_nothing(
+    steps: list[tuple[str, object]], by: tuple[str, int]
+) -> None:
+    rules, cap = by
     with tempfile.TemporaryDirectory() as directory:
-        async with running(Path(directory), RULES) as agent:
-            taken = await play(agent, steps)
+        async with running(Path(directory), rules) as agent:
+            taken = await play(agent, steps, cap)
             before = (agent.entries(), agent.reasons())
             for one in taken:
                 await agent.take(one)
