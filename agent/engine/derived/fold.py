@@ -139,19 +139,18 @@ def _whole(derivation: Derivation, members: Mapping[int, int]) -> tuple[int, Lev
 
     What is beyond doubt needs no help from what is not: then that was never there.
     """
-    first: dict[int, tuple[int, Level]] = {}
+    found: dict[int, tuple[int, Level]] = {}
     for slot, at in members.items():
         what, level = member_of(slot)
-        if what not in derivation.needed:
-            continue
-        known_at, best = first.get(what, (at, level))
+        known_at, best = found.get(what, (at, level))
         if best.sure == level.sure:
-            first[what] = (min(at, known_at), max(best, level))
+            found[what] = (min(at, known_at), max(best, level))
         elif level.sure:
-            first[what] = (at, level)
-    if len(first) < len(derivation.needed):
+            found[what] = (at, level)
+    if not derivation.needed <= found.keys():
         return None
-    return max(at for at, _ in first.values()), min(level for _, level in first.values())
+    needed = [found[what] for what in derivation.needed]
+    return max(at for at, _ in needed), min(level for _, level in needed)
 
 
 def _made(derivation: Derivation, lifting: Event, at: int, level: Level) -> Event:

@@ -36,8 +36,6 @@ def raised(verdict: Verdict, award: Award, state: State) -> Answer | None:
 
     It has its place already: only amounts are asked for.
     """
-    if award.learner != verdict.learner or award.postings == verdict.postings:
-        return None
     for use in award.uses:
         state.uses.release(use)
     found = brake.resolved(verdict.places, "", state.uses)
@@ -45,7 +43,7 @@ def raised(verdict: Verdict, award: Award, state: State) -> Answer | None:
     at = verdict.event.seen.occurred_at
     claim = Claim(verdict.learner, at, verdict.postings, found, verdict.calendar, "")
     answer = answer_to(claim, state)
-    if answer.quota is not None or not _is_more(answer.postings, award.postings):
+    if award.learner != verdict.learner or answer.quota is not None or not _is_more(answer.postings, award.postings):
         for use in answer.uses:
             state.uses.release(use)
         state.uses.learn(award.uses)

@@ -111,6 +111,7 @@ async def test_a_course_that_was_passed_beyond_doubt_too_completes_without_waiti
     sure = graded("B", 90, "2026-09-02T12:00:00")
     run = await played(tmp_path, [A, doubtful(B, "backdated"), sure], [C])
     assert (run.balances(), derived(tmp_path)) == ({"ann": 100}, [(at("2026-09-03T09:00:00"), 3)])
+    assert (await played(tmp_path / "before", [A, sure, doubtful(B, "roles"), C])).balances() == {"ann": 100}
     late = graded("B", 90, "2026-09-04T12:00:00")
     run = await played(tmp_path / "late", [A, doubtful(B, "backdated"), late], [C])
     assert derived(tmp_path / "late") == [(at("2026-09-04T12:00:00"), 3)]
