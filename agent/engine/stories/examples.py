@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from itertools import chain
 from typing import Any
 
 from agent.config.document import Fault, MisfitError
@@ -75,7 +76,25 @@ def _alone(compiled: CompiledRule, said: Mapping[str, Any], rulebook: Rulebook) 
     return replace(rulebook.for_everybody(), rules=(rule,), _matches={})
 
 
+_DAYS_LOOKED_AT = 1_000
+
+
 def _when(rule: Rule, file: RuleFile) -> date:
-    """A day to put an event on that names none: inside the period the rule is once per."""
-    named = (file.periods[scope].from_ for scope in rule.once_per or () if scope in file.periods)
-    return next(named, A_DAY)
+    """A day to put an event on that names none: in the period the rule counts in, not closed, and one of its days."""
+    scopes = (*(rule.once_per or ()), *((rule.streak.in_,) if rule.streak is not None else ()))
+    period = next((file.periods[scope] for scope in scopes if scope in file.periods), None)
+    first, last = (period.from_, period.until) if period is not None else (A_DAY, date.max)
+    begin = min(max(A_DAY, first), last)
+    weekdays = rule.active.days if rule.active is not None else None
+    for day in chain(_days(begin, last), _days(begin, first)):
+        closed = any(start <= day <= end for start, end in file.closed)
+        if not closed and (weekdays is None or day.weekday() in weekdays):
+            return day
+    return begin
+
+
+def _days(begin: date, end: date) -> Iterator[date]:
+    """Days from one to another, forwards or backwards, as many as are looked at."""
+    step = 1 if end >= begin else -1
+    count = min(abs((end - begin).days) + 1, _DAYS_LOOKED_AT)
+    return (begin + timedelta(days=step * number) for number in range(count))
