@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import Answer, Application, Centre, day, iso
+from catalogue.cli.common import Answer, Application, Centre, days, iso
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 app = Application(no_args_is_help=True)
 
-DAY_S = 86_400
 CHANGES_CHARS_MAX = 160
 
 
@@ -41,9 +40,8 @@ def list_(
 
     Example: rewards-catalogue audit list uni-example --act reward --from 2026-09-01
     """
-    end = day(until, "--until")
-    wanted = {"campus": campus, "act": act, "about": about, "by": by, "since": day(since, "--from")}
-    wanted["until"] = None if end is None else end + DAY_S
+    begin, end = days(since, until)
+    wanted = {"campus": campus, "act": act, "about": about, "by": by, "since": begin, "until": end}
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue import acts

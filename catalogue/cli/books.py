@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import Answer, Application, Campus, Centre, Form, Lines, act, day, iso, note_archived
+from catalogue.cli.common import Answer, Application, Campus, Centre, Form, Lines, act, days, iso, note_archived
 from machine.words import counted
 from wire.money.amounts import figure
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.store import Store
-
-DAY_S = 86_400
 
 wallet = Application(no_args_is_help=True)
 ledger = Application(no_args_is_help=True)
@@ -164,15 +162,10 @@ def export(
 
     Example: rewards-catalogue ledger export uni-example --rule quiz-80 --from 2026-09-01 --until 2026-09-30
     """
-    from catalogue.errors import CatalogueError
-
     form = Format.json if answer.as_json else form
     same = {"learner": learner, "rule_id": rule, "currency": currency}
     wanted = {name: one for name, one in same.items() if one is not None}
-    begin, end = day(since, "--from"), day(until, "--until")
-    if begin is not None and end is not None and end < begin:
-        told = f"--until {until} is over before --from {since} begins"
-        raise CatalogueError(told, hint="until is the later of the two")
+    begin, end = days(since, until)
 
     async def look(conn: AsyncConnection) -> None:
         from catalogue import books
@@ -196,7 +189,7 @@ def _within(at: int | str, begin: int | None, end: int | None) -> bool:
     """Whether a time lies in the days that are asked for; that of an entry which cannot be read lies in none."""
     if begin is None and end is None:
         return True
-    return isinstance(at, int) and (begin is None or begin <= at) and (end is None or at < end + DAY_S)
+    return isinstance(at, int) and (begin is None or begin <= at) and (end is None or at < end)
 
 
 @ledger.command()

@@ -38,6 +38,9 @@ Campus = Annotated[str, typer.Argument(help="The campus.")]
 Hours = Annotated[int, typer.Option("--hours", min=1, max=24 * 365, help="How long the token may be used.")]
 
 
+DAY_S = 86_400
+
+
 class Environment(StrEnum):
     """What a campus's wallets are for."""
 
@@ -269,6 +272,21 @@ def day(text: str, option: str) -> int | None:
         return int(dt.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=dt.UTC).timestamp())
     except ValueError:
         raise CatalogueError(f"{option} {text!r} is no day", hint="such as 2026-09-01") from None
+
+
+def days(since: str, until: str) -> tuple[int | None, int | None]:
+    """When the day of ``--from`` begins and that of ``--until`` ends; nothing where nothing is said.
+
+    Raises:
+        CatalogueError: one is no day, or the last is before the first.
+    """
+    from catalogue.errors import CatalogueError
+
+    begin, last = day(since, "--from"), day(until, "--until")
+    if begin is not None and last is not None and last < begin:
+        told = f"--until {until} is over before --from {since} begins"
+        raise CatalogueError(told, hint="until is the later of the two")
+    return begin, None if last is None else last + DAY_S
 
 
 def iso(at: int | None) -> str:

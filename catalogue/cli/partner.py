@@ -179,4 +179,6 @@ def _line(row: dict[str, Any], at: int) -> str:
     )
     waiting = row["reserved"] + row["doubtful"] + row["sending"] + row["resending"]
     kind = "repeatable" if row["repeatable"] else "once only"
-    return f"{row['partner']:20} {state:22} {kind:10} {waiting:>5} waiting {row['unknown']:>5} unknown  {row['title']}"
+    orders = f"{waiting:>5} waiting {row['unknown']:>5} unknown"
+    whose = "" if row["campus"] == "*" else f" ({row['campus']}'s alone)"
+    return f"{row['partner']:20} {state:22} {kind:10} {orders}  {row['title']}{whose}"

@@ -66,6 +66,7 @@ def show_(
         from catalogue.wallets import currencies
 
         this = months.month_of(now(), (await policy.of_campus(conn, campus)).timezone)
+        _require_begun(month, this)
         return await closing.shown(conn, campus, month or this), await currencies.decimals(conn, campus)
 
     _show(*centre.look(look, campus=campus), answer)
@@ -112,7 +113,9 @@ def export(
     async def look(conn: AsyncConnection) -> None:
         from catalogue.errors import CatalogueError
         from catalogue.finance import closing
+        from catalogue.funding import months, policy
 
+        _require_begun(month, months.month_of(now(), (await policy.of_campus(conn, campus)).timezone))
         if movements and not month:
             raise CatalogueError("--movements of which month?", hint=f"finance export {campus} 2026-09 --movements")
         if movements:
@@ -158,6 +161,19 @@ def liability(campus: Campus, centre: Centre, answer: Answer) -> None:
 
     rows, decimals = centre.look(look, campus=campus)
     answer.show(rows, lines=lambda: [line for row in rows for line in _owed(row, decimals)] or ["nothing is owed"])
+
+
+def _require_begun(month: str, this: str) -> None:
+    """Nothing comes to anything in a month that is to come."""
+    from catalogue.errors import CatalogueError
+    from catalogue.funding import months
+
+    try:
+        months.start(month or this, "UTC")
+    except ValueError as exc:
+        raise CatalogueError(str(exc)) from None
+    if month > this:
+        raise CatalogueError(f"{month} has not begun", hint=f"this month is {this}")
 
 
 def _show(month: Month, decimals: dict[str, int], answer: Answer) -> None:

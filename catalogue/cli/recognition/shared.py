@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import Answer, Centre, day, iso, now, operator
+from catalogue.cli.common import Answer, Centre, days, iso, now, operator
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from catalogue.recognition.moderating import Moderator
     from catalogue.store import Store
 
-DAY_S = 86_400
 KUDOS, AWARD = "kudos", "award"
 _ROLES = ("giver", "receiver", "user")
 
@@ -72,14 +71,13 @@ def print_listed(
     **only: Any,
 ) -> None:
     """Print recognitions, the newest first."""
-    end, rows = day(until, "--until"), only.pop("limit")
-    begin = day(since, "--from")
+    (begin, end), rows = days(since, until), only.pop("limit")
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.recognition import seeing
         from catalogue.recognition.seeing import Viewer, Wanted
 
-        wanted = Wanted(kind=kind, since=begin, until=None if end is None else end + DAY_S, rows=rows, **only)
+        wanted = Wanted(kind=kind, since=begin, until=end, rows=rows, **only)
         sees = Viewer(all=True) if viewer is None else Viewer(learner=viewer)
         return await called(conn, campus, await seeing.listed(conn, campus, wanted, sees))
 

@@ -63,6 +63,15 @@ def test_slips_of_the_pen_on_the_shelf_are_told(operator: Operator) -> None:
     assert f"note: the rules of {CAMPUS} name no currency point (there are points)\n" in told
 
 
+def test_days_the_wrong_way_round_and_months_to_come_are_told(operator: Operator) -> None:
+    swapped = ("--from", "2026-12-01", "--until", "2026-11-01")
+    for words in (("audit", "list"), ("ledger", "export", CAMPUS), ("kudos", "list", CAMPUS)):
+        assert "is over before --from 2026-12-01 begins" in operator.types(*words, *swapped, code=1)
+    for words in (("finance", "show"), ("finance", "export")):
+        assert "9999-01 has not begun" in operator.types(*words, CAMPUS, "9999-01", code=1)
+        assert "'2026-13' is no month" in operator.types(*words, CAMPUS, "2026-13", code=1)
+
+
 def test_a_sheet_goes_in_whole_or_not_at_all_and_comes_out_again(operator: Operator, tmp_path: Path) -> None:
     sheet = tmp_path / "rewards.csv"
     sheet.write_text("id,title,price,brand,tier\ntea,Tea,points=50,acme,gold\npie,Pie,points=5,,\n", encoding="utf-8")
