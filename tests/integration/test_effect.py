@@ -144,6 +144,8 @@ async def test_who_is_staff_takes_no_part_or_was_merged_between_the_groups_is_in
         await it.here.take(staff.seen)
         await it.here.writer.run(lambda connection: erased.opt_out(connection, [("moodle", gone)], "a desk", NOW))
         await it.merge(mine, theirs)
+        await it.here.take(lesson(mine, 99, day="09-20").seen)
+        assert it.here.reasons()[-1].startswith("held-out: "), "the account that stays decides"
     found = effect_of(tmp_path)
     assert found.left_out == {STAFF: 1, NO_PART: 1, BOTH: 1}
     assert found.effect.free.learners == sum(not out(who) for who in LEARNERS) - 1
