@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note
-from agent.cli.measures.asked import CsvOption, asked, day_text, last_days
+from agent.cli.measures.asked import LEAST_USUAL, CsvOption, LeastOption, asked, day_text, last_days
 from agent.cli.measures.events import PseudonymsOption
 from agent.cli.measures.reading import COURSE_FACTS
 from machine.words import counted
@@ -72,20 +72,26 @@ def _learners(found: Asked, facts: tuple[str, ...], *, pseudonyms: bool) -> tupl
     return sorted(rows, key=lambda row: str(row["learner"])), len(everybody) - len(rows)
 
 
-def courses(*, csv: CsvOption = False, config: ConfigOption = None, json: JsonOption = False) -> None:
+def courses(
+    *,
+    least: LeastOption = LEAST_USUAL,
+    csv: CsvOption = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
     """List every course in which an act is recorded: its names as far as rules look at them, learners, completions.
 
     Its category is there where a rule has `audience = { categories = … }`; how it is taught only Moodle knows: join
-    its own list of courses by the number.
+    its own list of courses by the number. Counts of few learners are left out.
 
     Example: rewards-agent measures courses --csv
     """
     with asked(config, last_days(1, None)) as found:
-        rows = list(_courses(found.read))
+        rows = list(_courses(found.read, least))
     _emit(rows, COURSE_COLUMNS, csv=csv, json=json)
 
 
-def _courses(read: Read) -> Iterator[dict[str, Any]]:
+def _courses(read: Read, least: int) -> Iterator[dict[str, Any]]:
     places: dict[str, list[Any]] = {}
     for mine in read.past.learners.values():
         for course, place in mine.places.items():
@@ -98,8 +104,8 @@ def _courses(read: Read) -> Iterator[dict[str, Any]]:
             "idnumber": idnumber,
             "categories": categories,
             "first_date": day_text(min(place.first for place in there)),
-            "learners": len(there),
-            "completed": sum(place.completed > 0 for place in there),
+            "learners": len(there) if len(there) >= least else None,
+            "completed": sum(place.completed > 0 for place in there) if len(there) >= least else None,
         }
 
 
