@@ -327,7 +327,7 @@ def test_what_can_never_act_or_never_be_had_is_told_with_its_place(text: str, sa
         LESSON.replace("lesson.completed", "*.completed") + 'once_per = "programme"\n' + ALPHA,
         LESSON.replace("award = 10\n", BOTH) + FOR + '[person]\nreferrer = { profile_field = "x" }\n',
         LESSON + 'cooldown = "1d"\nlimit = ["1/day", "6/7d"]\n',
-        LESSON + 'cooldown = "1d"\nlimit = ["20 points/day", "5/ever"]\n',
+        LESSON + 'cooldown = "1d"\nlimit = ["10 points/day", "5/ever"]\n',
         LESSON + 'cooldown = "1h"\nlimit = "2/7d"\n',
         LESSON + 'once_per = "ever"\ncooldown = "7d"\nreverse_on = "lesson.uncompleted"\n',
         LESSON + 'once_per = "day"\nlimit = ["6/week", "8/7d", "1/12h"]\n',

@@ -26,15 +26,14 @@ def warnings(merged: Merged) -> Iterator[Fault]:
 
 
 def _cooling(rule: Placed[Rule]) -> Iterator[Fault]:
-    """A cooldown and a limit of awards of which one leaves the other nothing to do."""
+    """A cooldown and a limit of which one leaves the other nothing to do."""
     cooldown = rule.it.cooldown
     if cooldown is None:
         return
     for number, limit in enumerate(rule.it.limit):
-        if limit.unit or limit.for_role is not None:
-            continue
         most = _spans(limit.window, cooldown.seconds)
-        if 0 < most <= limit.maximum:
+        uses = [] if varies(rule.it, limit.unit) else paid(rule.it, limit)
+        if uses and 0 < most * max(uses) <= limit.maximum:
             told = f"cooldown {cooldown.text} allows {most}/{limit.window.name} anyway"
             yield rule.fault(f"{limit.text} can never act", told, at=("limit", number))
         elif _rests(limit, cooldown.seconds) and not rule.it.reverse_on and rule.it.reverse_when is None:
@@ -43,7 +42,8 @@ def _cooling(rule: Placed[Rule]) -> Iterator[Fault]:
 
 def _rests(limit: Limit, apart: int) -> bool:
     """Whether a limit alone leaves at least so many seconds between two awards."""
-    return limit.maximum == 1 and limit.window.kind == "rolling" and limit.window.seconds >= apart
+    every = not limit.unit and limit.for_role is None
+    return every and limit.maximum == 1 and limit.window.kind == "rolling" and limit.window.seconds >= apart
 
 
 def _limits(rule: Placed[Rule]) -> Iterator[Fault]:
