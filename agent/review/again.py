@@ -80,8 +80,10 @@ class Again:
 
     async def _raise(self, connection: aiosqlite.Connection, one: Later, verdict: Verdict, now: int) -> list[Decision]:
         """What was cut to fit, with all that fits: an award answered and given anew, a hold held anew."""
-        held = await later.kept(connection, one) if one.outcome is Outcome.held else None
-        award = held[0] if held is not None else await later.paid(connection, one, verdict.learner)
+        waits = one.outcome is Outcome.held
+        held = await later.kept(connection, one) if waits else None
+        paid = None if waits else await later.paid(connection, one, verdict.learner)
+        award = held[0] if held is not None else paid
         if award is None:
             return []
         recognition, request = self._pipeline.rulebook.recognition, booking.wants([verdict])
