@@ -270,11 +270,11 @@ async def test_the_real_catalogue_takes_what_the_outbox_sends(tmp_path: Path) ->
 
 async def test_an_answer_without_end_is_cut_off(agent: Delivering, fake: FakeCatalogue) -> None:
     async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")
-        for _ in range(64):
+        while True:
             writer.write(b"x" * 65536)
-        await writer.drain()
-        writer.close()
+            await writer.drain()
 
     async with line_to(endless) as port:
         place = Place(url=f"http://127.0.0.1:{port}")
