@@ -31,7 +31,7 @@ from typing import IO, Any
 
 from pydantic import BaseModel
 
-TIME_OUT_S = 110.0
+TIME_OUT_S = 250.0
 _ROOT = Path(__file__).parents[1]
 _REQUEST_BYTES = 65_536
 
