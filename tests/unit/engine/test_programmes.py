@@ -94,7 +94,7 @@ def doubtful(one: Event, doubt: str) -> Event:
 
 
 @pytest.mark.parametrize("doubt", ["backdated", "roles"])
-@pytest.mark.parametrize("order", list(permutations((0, 1, 2))))
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
 async def test_what_rests_on_an_act_that_is_held_waits_for_a_person_whichever_act_came_last(
     tmp_path: Path, doubt: str, order: tuple[int, ...]
 ) -> None:
