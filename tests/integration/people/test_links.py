@@ -69,9 +69,8 @@ async def test_a_purse_spends_what_expires_first_whoever_earned_it_and_not_what_
         await shop.redeem("ann-b")
 
 
-async def test_what_a_person_has_in_full_wallets_is_told_as_far_as_it_can_be_kept(shop: Shop) -> None:
-    town = Town(shop)
-    await town.open()
+async def test_what_a_person_has_in_full_wallets_is_told_as_far_as_it_can_be_kept(town: Town) -> None:
+    shop = town.shop
     many = [f"ann-{number}" for number in range(11)]  # together beyond 64 bits
     row = {"campus": "uni-example", "epoch": 1, "seq": 0, "head": bytes(32), "state": "active", "created_at": 0}
     async with shop.store.writing() as conn:
@@ -109,12 +108,10 @@ async def test_a_person_that_an_agent_lost_with_its_ledger_is_named_and_let_go_o
         await town.lose("ann-old")
 
 
-async def test_two_people_with_one_address_are_not_taken_for_lost(shop: Shop) -> None:
-    town = Town(shop)
-    await town.open()
+async def test_two_people_with_one_address_are_not_taken_for_lost(town: Town) -> None:
     for agent, name in (("a", "ann"), ("a", "bob"), ("b", "cat")):
         await town.says(agent, name, a_tag("office@x"))
-        await shop.give(name, 10)
+        await town.shop.give(name, 10)
     assert [*await town.held()] == ["cat"]
     assert await town.lost() == []
 

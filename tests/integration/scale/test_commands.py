@@ -110,6 +110,7 @@ def test_a_month_is_written_listed_verified_let_go_of_and_brought_back(
     assert sorted(acts)[:2] == ["archive.drop", "archive.load"]
 
 
+@pytest.mark.parametrize("typist", ["sqlite"], indirect=True)
 def test_sums_of_what_was_posted_are_told_in_units(typist: Typist) -> None:
     asyncio.run(with_decimals(typist.directory))
     assert " 0.40 points\n" in typist.types("verify", "--sums")[0]
