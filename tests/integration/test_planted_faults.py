@@ -878,6 +878,11 @@ OF_THE_CAMPUS = (
         also=("chain-broken",),
     ),
     Planted(
+        code="start-kept",
+        plant=lambda at: at.config('start_at = "beginning"', 'start_at = "2026-02-01T00:00:00Z"'),
+        words="start_at says 2026-02-01T00:00:00Z, and the first run took beginning",
+    ),
+    Planted(
         code="log-rows-lost",
         plant=lambda at: at.ledger(
             "UPDATE source_state SET counts = CAST(json_set(CAST(counts AS TEXT), '$.lost_ids', 20,"

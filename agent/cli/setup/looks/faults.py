@@ -162,6 +162,9 @@ log-in-the-future
 retention-short
   Moodle deletes its log after less than an outage may last
   → keep logs longer
+start-kept
+  `start_at` was edited after the first run, which keeps it: nothing comes of the edit
+  → write what holds
 log-rows-lost
   rows of the log were removed before they were read; told for 30 days
   → `rewards-agent review list`; keep logs longer

@@ -15,7 +15,7 @@ from agent.errors import RewardsError
 from machine.words import counted
 
 if TYPE_CHECKING:
-    from agent.config.settings import Settings
+    from agent.config.settings import LogSource, Settings
 
 HELD_DAYS_MAX = 7
 HELD_MAX = 100
@@ -47,6 +47,7 @@ def ledger_findings(settings: Settings) -> Iterator[Finding]:
             yield from _backup(settings)
             for source in settings.log_sources:
                 yield from _source(connection, source.name)
+                yield from _begun(connection, source)
             yield from _quiet(connection, settings)
             yield from _agreed(connection, settings)
             yield from _erasures(connection)
@@ -123,6 +124,24 @@ def _erasures(connection: sqlite3.Connection) -> Iterator[Finding]:
             found=f"the erasure of {learner} was begun and did not come to its end",
             do=f"rewards-agent learner erase {learner} --yes",
         )
+
+
+def _begun(connection: sqlite3.Connection, source: LogSource) -> Iterator[Finding]:
+    """A `start_at` that was edited after the first run: nothing comes of it, and learners wait for what never comes."""
+    from agent.ledger import sources
+
+    state = sources.load(connection, source.name)
+    asked = {"now": None, "beginning": 0}.get(str(source.start_at), source.start_at)
+    if state is None or state.start_at is None or not isinstance(asked, int) or asked == state.start_at:
+        return
+    written, holds = (utc(at) if at else "beginning" for at in (asked, state.start_at))
+    yield Finding(
+        about=f"source {source.name}",
+        level="warn",
+        code="start-kept",
+        found=f"start_at says {written}, and the first run took {holds}: nothing older ever pays",
+        do=f'write what holds: start_at = "{holds}"',
+    )
 
 
 def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
