@@ -95,6 +95,8 @@ def _amount(value: Any, at: tuple[str | int, ...]) -> Amount:
     if isinstance(value, Mapping):
         return _computed(value, at)
     amount = grammar.toml_number(value)
+    if amount is None and at[-1:] == ("badge",):
+        raise MisfitError("a badge is no amount", f"give it beside the award: badge = {_as_text(value)}", at=at)
     if amount is None:
         raise MisfitError(f"{quoted(value)} is not an amount", _HINT, at=at)
     if amount < 0:
@@ -102,6 +104,10 @@ def _amount(value: Any, at: tuple[str | int, ...]) -> Amount:
     if amount > AMOUNT_MAX:
         raise MisfitError(f"an award of more than {AMOUNT_MAX}", "check the number of zeros", at=at)
     return amount
+
+
+def _as_text(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else '"quiz-ace"'
 
 
 _COMPUTED_HINT = '{ per = { peers = 2 } }, or { of = "score_pct", times = "0.1", round = "down", max = 10 }'

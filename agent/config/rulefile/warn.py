@@ -11,7 +11,7 @@ from agent.config.comparison import Comparison, ValueRef
 from agent.config.document import Fault, KeyPath
 from agent.config.factentry import GENERIC, PERSON
 from agent.config.facts import FactEntry, FactTable
-from agent.config.grammar import UNIT_SECONDS, Limit, Number, Window, is_length, is_number
+from agent.config.grammar import UNIT_SECONDS, Limit, Number, Window, is_length, is_number, shown_number
 from agent.config.kinds import BRING_FACTS_OF_THEIR_OWN, DEFAULT_ONCE_PER, KindTable
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.check import nearest
@@ -251,7 +251,12 @@ def _told(rule: Placed[Rule], kinds: KindTable, facts: FactTable) -> Iterator[Fa
 def _amounts(rule: Placed[Rule], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
     """Facts that amounts and crossings are worked out from, and that nobody supplies or that are no numbers."""
     if rule.it.crosses is not None:
-        yield from _counted(rule, rule.it.crosses[0], kinds, facts, ("crosses",))
+        fact, threshold = rule.it.crosses
+        yield from _counted(rule, fact, kinds, facts, ("crosses",))
+        entry = facts.get(fact)
+        if entry is not None and entry.unit == "%" and threshold > PERCENT_MAX:
+            told = f"{fact} never comes to {shown_number(threshold)}"
+            yield rule.fault(told, "the fact is a percentage, 0 to 100", at=("crosses", fact))
     for part in rule.it.award:
         for currency, amount in part.amounts:
             for fact, _ in amount.terms if isinstance(amount, Computed) else ():

@@ -36,6 +36,14 @@ REFUSED = [
         "7:12: once_per 'activity' is neither a scope nor a [period.activity], one of ever, lesson,",
     ),
     (rule(more='limit = "9007199254740993/ever"'), "7:9: '9007199254740993' is not a number, at most 15 digits before"),
+    (
+        rule(award='{ points = 10, badge = "ace" }'),
+        '6:32: a badge is no amount, give it beside the award: badge = "ace"',
+    ),
+    (
+        '[[scheduled]]\nid = "s"\nevery = "week"\ncron = "0 18 * * FRI"\nrank = { by = "points earned" }\nplaces = [5]',
+        "6:8: scheduled 's' has `every` and `cron`, take one of the two out",
+    ),
     (rule(award=AVERAGE), "6:48: '1/3' is not a number, write a number such as 80 or 79.5"),
     ('[value.w]\n"id:7" = "7d"\n', "4:1: 'id:7' names no course here, a value names courses by their short names"),
     ('[value.w]\n"" = "7d"\n', "4:1: '' names no course here, a value names courses by their short names"),
@@ -104,6 +112,12 @@ def test_a_key_that_a_header_took_is_explained_where_any_name_may_stand(text: st
 
 SINCE = 'conditions = { since_enrolment = "<= @w" }\nonce_per = "event"'
 DOUBTED = [
+    (
+        "",
+        'once_per = "course"\ncrosses = { course_progress_pct = 100.5 }',
+        "course_progress_pct never comes to 100.5",
+        "the fact is a percentage, 0 to 100",
+    ),
     ("[value.w]\n", SINCE, "[value.w] is empty: @w is unknown everywhere", 'write default = "14d"'),
     (
         '[value.w]\nDefault = "14d"\n',

@@ -31,7 +31,7 @@ TERMS = "[period.sem1]\nfrom = 2026-09-01\nuntil = 2026-12-20\n[period.sem2]\nfr
     [
         (one("places = [5]"), "scheduled 's' needs one of rank, attendance, anniversary, inactivity, draw"),
         (one(RANK, ""), "scheduled 's' needs `every` or `cron`"),
-        (one(RANK, 'every = "week"\ncron = "0 0 * * *"'), "scheduled 's' needs `every` or `cron`"),
+        (one(RANK, 'every = "week"\ncron = "0 0 * * *"'), "scheduled 's' has `every` and `cron`"),
         (one("rank = {}"), "scheduled 's': a ranking has `places`"),
         (one("rank = {}\nplaces = []"), "places are a list with a prize for each"),
         (one("rank = {}\nplaces = [5]\naward = 5"), "scheduled 's': a ranking has `places`"),

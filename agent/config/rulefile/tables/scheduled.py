@@ -260,7 +260,9 @@ class Scheduled(Model):
         given = [form for form in FORMS if getattr(self, form) is not None]
         if len(given) != 1:
             raise MisfitError(f"scheduled {self.id!r} needs one of {', '.join(FORMS)}", "a [[scheduled]] for each")
-        if (self.every is None) == (self.cron is None):
+        if self.every is not None and self.cron is not None:
+            raise MisfitError(f"scheduled {self.id!r} has `every` and `cron`", "take one of the two out", at=("cron",))
+        if self.every is None and self.cron is None:
             raise MisfitError(f"scheduled {self.id!r} needs `every` or `cron`", 'such as every = "week"')
         return self
 
