@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from agent.ledger import file
 from agent.ledger.verify import verify
 from catalogue import verify as central
-from sim import kin, purse, sales, thanks
+from sim import kin, months, purse, sales, thanks
 from sim.look import Seen, look
 from sim.model import day, owed
 from sim.programs import Books
@@ -132,7 +132,7 @@ async def faults(world: World) -> list[str]:
     home = world.agent.home
     seen = look(home)
     found = ["there is no ledger"] if seen is None else [*_unpaid(world, seen), *_untold(world, seen)]
-    found += [*_northern(world), *thanks.judged(world)]
+    found += [*_northern(world), *thanks.judged(world), *months.judged(world)]
     for sidecar in world.sidecars:
         with file.reading(sidecar.program.home / "data") as ledger:
             found += [*_unfounded(ledger, world.rules), *_over(world, ledger)]

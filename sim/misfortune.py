@@ -8,6 +8,7 @@ from random import Random
 from sim.keeper import Keeper
 from sim.look import Seen, read_to
 from sim.model import NEVER
+from sim.months import Months
 from sim.moodle import BEGAN
 from sim.north import North
 from sim.office import Office
@@ -16,7 +17,7 @@ from sim.thanks import Thanks
 from sim.world import World
 
 KINDS = ("kill", "restart", "weather", "clock", "replay", "restore", "upkeep", "office", "centre")
-SELDOM: Mapping[str, float] = {"cleanup": 0.25, "edits": 0.2, "upgrade": 0.25}
+SELDOM: Mapping[str, float] = {"cleanup": 0.25, "edits": 0.2, "upgrade": 0.25, "months": 0.1}
 """Kinds of few worlds, and of how many: where the log is not kept, less can be said of what is gone from it."""
 KUDOS = "kudos"
 """The kind of those worlds that have them."""
@@ -44,6 +45,7 @@ class Misfortune:
         self._keeper = Keeper(world, chance)
         self._office = Office(world, chance)
         self._thanks = Thanks(world, world.chance("thanks"))
+        self._months = Months(world, world.chance("months"))
         self._often = chance.choice((0.0, 0.05, 0.15, OFTEN))
         if only:
             self._kinds, self._often = list(only), OFTEN
@@ -71,6 +73,7 @@ class Misfortune:
                 KUDOS: self._thanks.begin,
                 "cleanup": self._cleanup,
                 "edits": self._edits,
+                "months": self._months.once,
                 "upgrade": self._upgrade,
             }[self._chance.choice(self._kinds)]()
 
@@ -80,6 +83,7 @@ class Misfortune:
         Returns what the operator read last.
         """
         await self._keeper.done()
+        await self._months.done()
         if self._northern is not None:
             await self._northern.operator.done()
         seen = await self._operator.done()
@@ -108,6 +112,7 @@ class Misfortune:
                 program.process.fuse = 0
         self._operator.mend_rules()
         await self._keeper.done()
+        await self._months.done()
         await self._operator.done()
         if self._northern is not None:
             await self._northern.operator.done()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sim.called import account
@@ -23,7 +23,7 @@ THANKED = "thanked"
 """The rule for kudos, which `sim/thanks.py` counts."""
 _RULES = """\
 schema   = 1
-timezone = "Africa/Johannesburg"
+timezone = "Africa/Abidjan"
 
 [currency.points]
 title = "Points"
@@ -224,5 +224,5 @@ def _earns(row: Row) -> bool:
 
 
 def day(at: int) -> str:
-    """The day in Johannesburg, which knows no summer time."""
-    return (datetime.fromtimestamp(at, UTC) + timedelta(hours=2)).date().isoformat()
+    """The day in Abidjan, which has the time of Greenwich and knows no summer time."""
+    return datetime.fromtimestamp(at, UTC).date().isoformat()

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from agent.demo.schema import sqlite_ddl
 from sim.called import AT_FORMS, account, address, address_at_forms
 
-BEGAN = 1_795_298_397
-"""The wall time at which every simulation begins, seconds UTC: three before midnight in Johannesburg."""
+BEGAN = 1_796_083_197
+"""The wall time at which every simulation begins, seconds UTC: three before a month ends."""
 LEARNERS = tuple(range(31, 37))
 LEARNERS_MIN = 3
 """So many never leave."""
