@@ -279,6 +279,10 @@ ASKS = '[[rule]]\nid = "h"\non = "quiz.submitted"\naward = 1\n'
         (LESSON + 'once_per = "post"\n', "rule l can never pay (lesson.completed has no post: each is refused)"),
         (LESSON + 'once_per = ["day", "programme"]\n', "rule l can never pay (lesson.completed has no programme"),
         (LOGIN + 'once_per = "course"\n', "rule l can never pay (user.logged_in has no course: each is refused)"),
+        (
+            LOGIN.replace('"user.logged_in"', '["user.logged_in", "course.viewed"]') + 'once_per = "lesson"\n',
+            "(user.logged_in and course.viewed have no lesson: each is refused)",
+        ),
         (LESSON + FOR, "60 points/30d can never act (the rule awards no points to the referrer)"),
         (LESSON + FOR.replace("60 points", "6"), "6/30d can never act (the rule pays no referrer)"),
         (LESSON + "budget = '5 stars/day'\n[currency.stars]\n", "5 stars/day can never act (the rule awards no stars)"),

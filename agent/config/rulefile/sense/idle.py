@@ -148,7 +148,8 @@ def _scopeless(rule: Placed[Rule], kinds: KindTable) -> Iterator[Fault]:
     for number, scope in enumerate(rule.it.once_per or ()):
         lacking = _LACKS.get(scope, ())
         if all(any(fnmatchcase(kind, pattern) for pattern in lacking) for kind in stood_on):
-            told = f"{' and '.join(stood_on[:3])} has no {scope}: each is refused"
+            has = "has" if len(stood_on) == 1 else "have"
+            told = f"{' and '.join(stood_on[:3])} {has} no {scope}: each is refused"
             yield rule.fault(f"rule {rule.it.id} can never pay", told, at=("once_per", number))
 
 
