@@ -121,7 +121,7 @@ async def test_what_a_scheduled_reward_still_looks_at_stays(tmp_path: Path) -> N
 async def test_the_act_that_an_anniversary_is_counted_from_stays(tmp_path: Path) -> None:
     text = (
         LIMITED
-        + '\n[[scheduled]]\nid = "s"\nevery = "day"\nanniversary = { of = "enrolment", years = [2] }\naward = 100\n'
+        + '\n[[scheduled]]\nid = "s"\nevery = "week"\nanniversary = { of = "enrolment", years = [2] }\naward = 100\n'
     )
     enrolled = [event("course.enrolled", when, key=when).seen for when in (DAY_ONE, "2026-09-10T09:00:00")]
     async with office(tmp_path, text) as here:
