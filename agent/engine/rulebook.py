@@ -262,7 +262,7 @@ class Rulebook:
         return next((rule for rule in self.rules if rule.id == rule_id), None)
 
     def for_everybody(self) -> Rulebook:
-        """The same rules where no experiment holds anybody out, as examples and stories tell them."""
+        """The same rules where no experiment holds anybody out: for examples and stories, and for what was let in."""
         return replace(self, lifted=frozenset(one.name for one in self.experiments)) if self.experiments else self
 
     def paying(self, rule_id: str) -> CompiledRule | None:

@@ -64,7 +64,8 @@ class Again:
     def _blocked(self, one: Later, freed: frozenset[UseKey]) -> Verdict | None:
         """The verdict to book again, where what refused or cut it counts in what was freed."""
         try:
-            rulebook = self._pipeline.rulebook_of(one.version)
+            # What was refused or cut by a quota had not been held out: some of it was paid after an experiment.
+            rulebook = self._pipeline.rulebook_of(one.version).for_everybody()
         except ConfigError:
             return None  # that version's rules cannot be read any more: what they said stands
         about = (one.event, one.rule_id, one.role)
