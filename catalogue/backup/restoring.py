@@ -101,7 +101,7 @@ async def _noted(conn: AsyncConnection, said: Act, copy: Path, manifest: Manifes
     held = 0
     for one in await tenants.tenants(conn):
         held += await pool.withdraw_all(conn, one["campus"])
-        await records.pass_over(conn, one["campus"])
+        await records.pass_over(conn, one["campus"], at=said.at)
     told = {"backup": copy.name, "made_at": manifest.made_at, "entries": manifest.entries, "codes_held": held}
     await acts.note(conn, said, **told)
     return held

@@ -15,8 +15,10 @@ from catalogue.schema import recognition
 KUDOS, AWARD = "kudos", "award"
 SHOWN, HIDDEN, REVOKED, ERASED = "shown", "hidden", "revoked", "erased"
 ID_MAX = 2**63 - 1
+A_SECOND = 1_000
+"""More than a campus recognises in one, whatever time it takes."""
 PASSED_OVER = 1_000_000
-"""More than a campus recognises between a backup and the day on which it is put back."""
+"""More than it recognises between a backup and the day on which it is put back."""
 
 _HOLD = text(
     "INSERT INTO recognition_head (campus, no) VALUES (:campus, 0)"
@@ -61,10 +63,13 @@ async def number(conn: AsyncConnection, campus: str, no: int) -> None:
     await conn.execute(update(table).where(table.c.campus == campus).values(no=no))
 
 
-async def pass_over(conn: AsyncConnection, campus: str) -> None:
-    """Go on with the next million of numbers: what was given out behind an older copy, the campus has heard of."""
+async def pass_over(conn: AsyncConnection, campus: str, *, at: int) -> None:
+    """Go on with numbers of this time (seconds UTC): what was given out behind an older copy, the campus has heard of.
+
+    So one copy can be put back again and again. Where the clock is behind, it is the next million.
+    """
     last = await hold(conn, campus)
-    await number(conn, campus, (last // PASSED_OVER + 1) * PASSED_OVER)
+    await number(conn, campus, max((last // PASSED_OVER + 1) * PASSED_OVER, at * A_SECOND))
 
 
 async def add(conn: AsyncConnection, one: Recognition) -> None:

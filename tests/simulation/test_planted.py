@@ -97,7 +97,7 @@ def codes_that_may_have_been_given_out_stay_free(monkeypatch: pytest.MonkeyPatch
 
 
 def numbers_of_kudos_are_given_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def nothing(*_: Any) -> None:
+    async def nothing(*_: Any, **__: Any) -> None:
         return None
 
     monkeypatch.setattr(records, "pass_over", nothing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,9 @@ async def test_campuses_hear_of_kudos_that_are_given_after_an_older_copy_was_put
     count, upto = await heard(url, 0)
     assert (count, upto) == (len(before) + 1, len(before) + 1)
 
-    await restoring.restore(config, copy, public=public, said=said)
-    await given(url, "three")
-
-    assert await heard(url, upto) == (1, 1_000_001)
+    for number in (1, 2):
+        later = replace(said, at=NOW + number * 3_600)
+        await restoring.restore(config, copy, public=public, said=later)
+        await given(url, f"three-{number}")
+        told, upto = await heard(url, upto)
+        assert told == 1, "also where the same copy is put back once more"
