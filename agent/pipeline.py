@@ -12,6 +12,7 @@ import dataclasses
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -43,7 +44,7 @@ from agent.ledger.past import again as past_again
 from agent.ledger.past import membership, standing
 from agent.ledger.record import Behind, Recorder, totals
 from agent.ledger.rules import periods, versions
-from agent.ledger.rules.clashes import ClashError, clashes
+from agent.ledger.rules.clashes import Clash, ClashError, clashes
 from agent.ledger.writer import Writer
 from agent.model import Decision, Demand, Event, Observation, Page, SourceState, StateRequest, Trust
 
@@ -125,9 +126,9 @@ class Pipeline:
         now, spans = self._clock.now(), history.periods(rulebook)
 
         async def unit(connection: aiosqlite.Connection) -> int:
-            with self.reading() as ledger:  # nobody else writes meanwhile
-                if found := clashes(ledger, rulebook.decimals, spans):
-                    raise ClashError(found)
+            # Nobody else writes meanwhile. A period that has moved is looked for in every use there is.
+            if found := await asyncio.to_thread(self._clashes, rulebook.decimals, spans):
+                raise ClashError(found)
             await self.whose.adopt(connection)
             self._beside = await Beside.load(connection)
             await self._recovery.read(connection)
@@ -354,6 +355,10 @@ class Pipeline:
     async def stop_source(self, source: str, fault: str) -> None:
         """Remember an integrity fault: ``source`` is not read again until somebody accepts its log anew."""
         await self.replace_state(source, dataclasses.replace(self.stands(source), fault=fault))
+
+    def _clashes(self, decimals: Mapping[str, int], spans: Mapping[str, tuple[date, date]]) -> tuple[Clash, ...]:
+        with self.reading() as ledger:
+            return clashes(ledger, decimals, spans)
 
     def reading(self) -> contextlib.closing[sqlite3.Connection]:
         """A connection to the ledger that only reads."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.errors import ConfigError
+from agent.ledger.money import told
 from tests.pipelines import running
-from tests.rule_stories import at, rule
+from tests.rule_stories import at, rule, rulebook
 from tests.unit.review.desks import HEAD, act
+from wire.money.terms import Currency
 
 
 def rules(first: str, last: str, more: str = 'limit = "1/sem1"') -> str:
@@ -48,3 +53,24 @@ async def test_a_period_that_begins_earlier_counts_what_was_paid_in_its_new_days
     async with running(tmp_path, rules("2026-09-01", "2026-12-20")) as agent:
         await agent.take(act(2, occurred_at=at("2026-09-09T09:00:00")))
         assert (agent.balances(), agent.reasons()) == ({"35": 10}, ["limit 1/sem1"])
+
+
+class Asked(dict[str, int]):
+    """Decimals that know which threads asked for them."""
+
+    threads: frozenset[threading.Thread] = frozenset()
+
+    def get(self, *about: Any) -> Any:
+        self.threads |= {threading.current_thread()}
+        return super().get(*about)
+
+
+async def test_what_rules_would_count_otherwise_is_looked_for_while_everything_else_goes_on(tmp_path: Path) -> None:
+    text = rules("2026-07-13", "2026-12-20")
+    async with running(tmp_path, text) as agent:
+        points = {"points": Currency(title="Points", decimals=0, spendable=False)}
+        await agent.writer.run(lambda connection: told.keep(connection, points, ()))
+        decimals = Asked(points=0)
+        await agent.pipeline.adopt(replace(rulebook(text), decimals=decimals), text)
+        assert decimals.threads, "it was looked for"
+        assert threading.current_thread() not in decimals.threads
