@@ -12,19 +12,24 @@ AT_FORMS: Mapping[int, str] = {
     35: "Zo\u00eb",
     36: "Zoe\u0308",
 }
-"""Ids of the system that sends forms. The last two look alike and are two people's: an id is its characters."""
+"""Ids of some at the system that sends forms; the last two look alike and are two people's: an id is its characters."""
 _LEARNERS = {name: learner for learner, name in AT_FORMS.items()}
+
+
+def at_forms(learner: int) -> str:
+    """A learner's id at the system that sends forms: a number of its own where nothing else is said."""
+    return AT_FORMS.get(learner, str(learner))
 
 
 def account(site: str, learner: int) -> str:
     """A learner's account at a site."""
-    return f"{site}:{AT_FORMS[learner] if site == 'forms' else learner}"
+    return f"{site}:{at_forms(learner) if site == 'forms' else learner}"
 
 
 def learner_of(account: str) -> int:
     """Whose an account is, as their own site counts them."""
     site, _, user = account.partition(":")
-    return _LEARNERS[user] if site == "forms" else int(user)
+    return _LEARNERS[user] if site == "forms" and user in _LEARNERS else int(user)
 
 
 def address(learner: int) -> str:

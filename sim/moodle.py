@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from agent.demo.schema import sqlite_ddl
-from sim.called import AT_FORMS, account, address, address_at_forms
+from sim.called import account, address, address_at_forms, at_forms
 
 BEGAN = 1_796_083_197
 """The wall time at which every simulation begins, seconds UTC: three before a month ends."""
@@ -264,7 +264,7 @@ def form_post(form: Form) -> bytes:
     told = {
         "event": "submission.received",
         "occurred_at": form.at,
-        "user": {"id": AT_FORMS[form.learner], "email": address_at_forms(form.learner)},
+        "user": {"id": at_forms(form.learner), "email": address_at_forms(form.learner)},
         "submission": {"id": f"s{form.number}"},
         "facts": {"form": "essay" if form.essay else "question"},
     }
