@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from agent.credentials import status
 from agent.credentials.issuer import Issuer
 from tests.helpdesk import Desk, filled
 
+AGENT = Path(sys.executable).with_name("rewards-agent")
 URL = "https://badges.example.edu/rewards"
 DID = "did:web:badges.example.edu:rewards"
 TABLE = f'\n[credentials]\nissuer_url = "{URL}"\nissuer_name = "Example University"\n'
@@ -42,9 +45,12 @@ def desk(made: Desk, tmp_path: Path) -> Desk:
 
 
 def published(desk: Desk) -> Path:
-    """What the campus's web server has at `URL`, as of now."""
+    """What the campus's web server has at `URL`, as of now, written by whoever's files are nobody else's."""
     directory = desk.directory / "www"
-    desk.command("badge", "publish", str(directory))
+    words = ["badge", "publish", str(directory), "--config", str(desk.config)]
+    subprocess.run(
+        ["/bin/sh", "-c", 'umask 077 && exec "$@"', "sh", str(AGENT), *words], check=True, stdout=subprocess.DEVNULL
+    )
     return directory
 
 
@@ -80,6 +86,7 @@ def test_a_badge_is_believed_by_a_stranger_until_it_is_taken_back_and_others_go_
     with pytest.raises(LibOpenBadgesException, match="revocation"):
         believed(anns, now)
     assert believed(bens, now).name == "starter"
+    assert {path.stat().st_mode & 0o777 for path in now.rglob("*")} == {0o644, 0o755}, "a web server reads them"
     refused = desk.command("badge", "credential", "starter", "--learner", "ann", check=False)
     assert (refused.returncode, "does not have the badge 'starter'" in refused.stderr) == (1, True)
 

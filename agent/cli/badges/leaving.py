@@ -229,10 +229,14 @@ def _new(path: Path, content: bytes) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
+    """Put a file in its place that a web server may read, whatever the umask of who types this."""
     draft = path.with_name(f".{path.name}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
+            path.parent.chmod(0o755)
         draft.write_bytes(content)
+        draft.chmod(0o644)
         draft.replace(path)
     except OSError as exc:
         raise not_written(path, exc) from None
